@@ -1,0 +1,1 @@
+"""The hushlink command and the Python client."""

@@ -1,0 +1,1 @@
+"""The encoder room of Hushlink."""

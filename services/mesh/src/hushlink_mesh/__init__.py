@@ -1,0 +1,1 @@
+"""The mesh room of Hushlink."""
