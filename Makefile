@@ -50,3 +50,13 @@ lock: $(STAMPS)/tools ## resolve requirements/*.in and the members again into ha
 .PHONY: clean
 clean: ## remove everything that set-up made
 	@rm -rf $(VENV) .tools .build
+
+# ---- protos -----------------------------------------------------------------
+
+PROTOS := $(shell cd protos && find hushlink -name '*.proto')
+
+.PHONY: proto
+proto: setup ## generate the Python beside the protos
+	@cd protos && PATH=../$(BIN):$$PATH ../$(BIN)/python -m grpc_tools.protoc -I. \
+	  --python_out=. --grpc_python_out=. --mypy_out=quiet:. --mypy_grpc_out=quiet:. $(PROTOS)
+	@cd protos && find hushlink -type d ! -name __pycache__ -exec sh -c 'test -e "$$1/__init__.py" || echo "\"\"\"Generated from the protos beside it.\"\"\"" > "$$1/__init__.py"' _ {} \;
