@@ -1,7 +1,7 @@
 """Errors of the trade, sorted by who is to blame; facts travel as data, text is for people.
 
-One desk (``hushlink_mesh.error_desk``) turns them into gRPC status. Neither a message nor a fact ever holds a value of a
-personal field, a secret or a right.
+One desk (``hushlink_mesh.error_desk``) turns them into gRPC status. Neither a message nor a fact ever holds a value of
+a personal field, a secret or a right.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""The mesh room of Hushlink."""
+"""How any process joins the mesh: configuration, server, channel, rights, errors, framing, lifecycle, telemetry."""
