@@ -14,6 +14,7 @@ import pydantic
 import pydantic_settings
 
 PREFIX = "HUSHLINK_"
+_READ_ELSEWHERE = frozenset({"HUSHLINK_KERNEL"})  # the kernel's own choice of path
 
 
 class ConfigError(Exception):
@@ -89,7 +90,7 @@ def read(kind: type[ConfigT], **overrides: Any) -> ConfigT:
     faults = [
         f"{name}: no such setting"
         for name in sorted(os.environ)
-        if name.startswith(PREFIX) and name.partition("__")[0] not in known
+        if name.startswith(PREFIX) and name.partition("__")[0] not in known | _READ_ELSEWHERE
     ]
     try:
         config = kind(**overrides)
