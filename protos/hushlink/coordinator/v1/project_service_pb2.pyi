@@ -191,7 +191,7 @@ class CreateProjectRequest(_message.Message):
     """What runs publish."""
     @_builtins.property
     def party_names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The names of the parties, 2 to 256, in the order of their dataset numbers. Empty names are allowed."""
+        """The names of the parties, 2 to 32, in the order of their dataset numbers. Empty names are allowed."""
 
     def __init__(
         self,

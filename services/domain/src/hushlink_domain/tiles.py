@@ -65,9 +65,8 @@ class Tile:
 
     def identity(self, comparing: Comparing) -> str:
         """A name computed from what is compared and how, so that planning twice plans once; 32 hexadecimal digits."""
-        name = hashlib.sha256(
-            f"{comparing.width_bytes} {comparing.metric.value} {comparing.threshold!r} {comparing.pairs_per_run}".encode()
-        )
+        how = (comparing.width_bytes, comparing.metric.value, comparing.threshold, comparing.pairs_per_run)
+        name = hashlib.sha256(repr(how).encode())
         for side in (self.left, self.right):
             name.update(b"|" if side is None else f"|{side.dataset}:{side.first_row}".encode())
             for chunk in side.chunks if side else ():
