@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import enum
 import re
-from datetime import UTC, datetime
 from typing import Final
 
-from hushlink_domain.schema import limits, part, terms
+from hushlink_domain.schema import dates, limits, part, terms
 
 IGNORED_KEYS: Final = frozenset({"identifier", "ignored", "description"})
 FEATURE_KEYS: Final = IGNORED_KEYS | {"format", "hashing"}
@@ -129,24 +128,14 @@ def _integer(form: part.Part) -> terms.IntegerFormat:
 def _date(form: part.Part) -> terms.DateFormat:
     form.only({"type", "description", "format"})
     template = form.text("format")
-    if form.has("format") and not _is_usable(template):
+    usable = len(template) <= limits.PATTERN_CHARACTERS and dates.Template(template).is_usable()
+    if form.has("format") and not usable:
         form.report(
             "is not a template that strptime can read a date with",
             "write one such as %Y-%m-%d; each directive once",
             "format",
         )
     return terms.DateFormat(template)
-
-
-def _is_usable(template: str) -> bool:
-    """Tell whether a date that was written after the template can be read with it."""
-    if len(template) > limits.PATTERN_CHARACTERS:
-        return False
-    try:
-        datetime.strptime(datetime(1999, 12, 31, tzinfo=UTC).strftime(template), template)
-    except (ValueError, re.error):  # the latter for a directive that is given twice
-        return False
-    return True
 
 
 def _comparison(comparison: part.Part, strict: bool) -> terms.Comparison:

@@ -1,0 +1,189 @@
+"""The encoder: rows of text in, rows of bits out."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Final, Literal, TypeAlias
+
+import numpy as np
+from numpy import typing as npt
+
+from hushlink_domain import schema
+from hushlink_encoder import bloom, columns, faults, keys, records
+
+Encodings: TypeAlias = npt.NDArray[np.uint8]
+"""One row per record, ceil(width / 8) bytes each, C-contiguous."""
+
+STEP_ROWS: Final = 8192
+STEP_BYTES: Final = 64 << 20
+"""Rows worked on at a time: at most this many, and at most this many bytes of filters."""
+
+
+class Encoder:
+    """Turns records into encodings by one schema and one secret.
+
+    An encoder is one job: it caches what cells and tokens become, in bounded memory, until it is
+    closed. It is a context manager. Use it from one thread at a time; encoders are independent.
+
+    Args:
+        agreed: the linkage schema, as decoded JSON (clkhash's format, see `hushlink_domain.schema`)
+            or already parsed.
+        secret: the linkage secret; bytes are taken exactly as they are.
+        mode: "compat" or "strict" overrides the schema's own mode; None goes by the schema.
+
+    Raises:
+        hushlink_domain.schema.InvalidSchema: with every fault of the schema.
+        hushlink_encoder.InvalidSecret: the secret is empty or too long.
+        ValueError: an unknown mode, or one that differs from that of a schema already parsed.
+    """
+
+    def __init__(
+        self,
+        agreed: Mapping[str, object] | schema.LinkageSchema,
+        secret: bytes | keys.Secret,
+        *,
+        mode: Literal["compat", "strict"] | None = None,
+    ) -> None:
+        self.schema = _parsed(agreed, mode)
+        shared = secret if isinstance(secret, keys.Secret) else keys.Secret(secret)
+        column_keys = keys.derive(shared, self.schema)
+        self._columns = tuple(
+            columns.ColumnEncoder(position, feature, self.schema, column_keys[position])
+            for position, feature in self.schema.features()
+        )
+        self._filter_bytes = (self.schema.working_bits + 7) // 8
+        self._step = max(1, min(STEP_ROWS, STEP_BYTES // self._filter_bytes))
+
+    def __enter__(self) -> Encoder:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Forget every cached value. The encoder can still be used, from cold."""
+        for column in self._columns:
+            column.forget()
+
+    def encode(self, rows: Sequence[Sequence[str]], *, first_row: int = 0, source: str | None = None) -> Encodings:
+        """Encode records given row by row, one cell per column of the schema, ignored ones too.
+
+        Args:
+            rows: the records; a cell is a str, "" for an empty one.
+            first_row: number of the first of these rows in the whole input, for errors only.
+            source: the input's name, for errors only.
+
+        Returns:
+            A uint8 array of shape (len(rows), schema.width_bytes), C-contiguous, row i for record i.
+
+        Raises:
+            InvalidRecords: with the row, column and kind of each fault, never the value.
+        """
+        misshapen = (
+            faults.RecordFault(faults.Kind.WRONG_CELL_COUNT, first_row + index, note=_cells(row, self._expected))
+            for index, row in enumerate(rows)
+            if isinstance(row, str) or len(row) != self._expected
+        )
+        if found := list(itertools.islice(misshapen, faults.COLLECTED_FAULTS)):
+            raise faults.InvalidRecords(found, source)
+        encodings = np.zeros((len(rows), self.schema.width_bytes), dtype=np.uint8)
+        for start, stop in self._steps(len(rows)):
+            part = tuple(zip(*rows[start:stop], strict=True))
+            encodings[start:stop] = self._encode(part, stop - start, first_row + start, source)
+        return encodings
+
+    def encode_columns(
+        self, cells: Sequence[Sequence[str]], *, first_row: int = 0, source: str | None = None
+    ) -> Encodings:
+        """Encode records given column by column, one sequence per column of the schema.
+
+        Ignored columns may be given as empty sequences. Otherwise as `encode`.
+
+        Raises:
+            InvalidRecords: as `encode`.
+            ValueError: the number of columns is not that of the schema, or their lengths differ.
+        """
+        if len(cells) != self._expected:
+            raise ValueError(f"{len(cells)} columns given, the schema has {self._expected}")
+        counts = {len(cells[column.position]) for column in self._columns}
+        if len(counts) > 1:
+            raise ValueError("the columns differ in length")
+        count = counts.pop() if counts else max(map(len, cells), default=0)
+        encodings = np.zeros((count, self.schema.width_bytes), dtype=np.uint8)
+        for start, stop in self._steps(count):
+            part = [column[start:stop] for column in cells]
+            encodings[start:stop] = self._encode(part, stop - start, first_row + start, source)
+        return encodings
+
+    def encode_batch(self, batch: records.RecordBatch) -> Encodings:
+        """Encode a batch that a reader gave; faults name its file and rows. Otherwise as `encode`."""
+        return self.encode_columns(batch.columns, first_row=batch.first_row, source=batch.source)
+
+    @property
+    def _expected(self) -> int:
+        return len(self.schema.columns)
+
+    def _steps(self, count: int) -> Iterator[tuple[int, int]]:
+        for start in range(0, count, self._step):
+            yield start, min(start + self._step, count)
+
+    def _encode(self, cells: Sequence[Sequence[str]], count: int, first_row: int, source: str | None) -> Encodings:
+        filters = np.zeros((count, self._filter_bytes), dtype=np.uint8)
+        found: list[faults.RecordFault] = []
+        for column in self._columns:
+            found += _add(column, cells[column.position], filters, first_row)
+        if found:
+            found.sort(key=lambda fault: fault.row or 0)
+            raise faults.InvalidRecords(found, source)
+        return bloom.fold(filters, self.schema.width_bits, self.schema.xor_folds)
+
+
+def _parsed(
+    agreed: Mapping[str, object] | schema.LinkageSchema, mode: Literal["compat", "strict"] | None
+) -> schema.LinkageSchema:
+    if not isinstance(agreed, schema.LinkageSchema):
+        return schema.parse(agreed, mode)
+    if mode is not None and schema.Mode(mode) is not agreed.mode:
+        raise ValueError(f"the schema was parsed in mode {agreed.mode}: parse it in mode {mode}")
+    return agreed
+
+
+def _add(
+    column: columns.ColumnEncoder, cells: Sequence[str], filters: Encodings, first_row: int
+) -> list[faults.RecordFault]:
+    """OR a column's filters into those of its records; give back what is wrong with its cells."""
+    try:
+        place = {cell: index for index, cell in enumerate(dict.fromkeys(cells))}
+    except TypeError:  # an unhashable cell is no text
+        return _faulty(column, cells, first_row)
+    table = [column.filter(cell) for cell in place]
+    good = [entry for entry in table if isinstance(entry, bytes)]
+    if len(good) < len(table):
+        return _faulty(column, cells, first_row)
+    rows = np.frombuffer(b"".join(good), dtype=np.uint8).reshape(len(good), filters.shape[1])
+    if len(good) == len(cells):
+        filters |= rows
+    else:
+        filters |= rows[np.fromiter(map(place.__getitem__, cells), np.intp, len(cells))]
+    return []
+
+
+def _faulty(column: columns.ColumnEncoder, cells: Sequence[str], first_row: int) -> list[faults.RecordFault]:
+    """Find the rows of a column that are at fault, up to the number that is reported."""
+    found: list[faults.RecordFault] = []
+    for index, cell in enumerate(cells):
+        outcome = column.filter(cell) if isinstance(cell, str) else faults.Kind.NOT_TEXT
+        if isinstance(outcome, faults.Kind):
+            found.append(faults.RecordFault(outcome, first_row + index, column.identifier))
+            if len(found) >= faults.COLLECTED_FAULTS:
+                break
+    return found
+
+
+def _cells(row: Sequence[str], expected: int) -> str:
+    found = "one text" if isinstance(row, str) else f"{len(row)} cells"
+    return f"{found}, {expected} expected"
