@@ -1,1 +1,76 @@
-"""The kernel."""
+"""The Hushlink kernel in Python: exact similarity joins, sorted pair runs and groups, on numpy arrays.
+
+Rows are C-contiguous uint8 arrays of shape (rows, width_bytes), 1 to 2048 bytes wide. Scores are
+float64, rows of pairs uint32, datasets uint16. Everything that computes releases the GIL. Metrics:
+"dice", "jaccard", "hamming" ("cosine" and "overlap" raise NotImplementedError for now).
+
+Joins
+    candidate_pairs(left, right, threshold, *, metric="dice") -> (scores, left_rows, right_rows)
+        Everything at once, in canonical order; right=None compares the rows r < s of left.
+    Join(left, right_or_None, threshold, *, metric="dice", left_popcounts=None, right_popcounts=None)
+        The same as a stream: .next(capacity) -> PairColumns(scores, left, right), at most capacity
+        pairs in the kernel's order, none when done; .fill(PairColumns) -> count writes into buffers
+        of the caller; .progress and .total in comparisons; .done; .cancel() from any thread makes
+        .next raise JoinCancelledError within 50 ms.
+    sort_pairs(scores, left, right) -> PairColumns
+        Canonical order of one pair of datasets: score descending, left, right ascending.
+    popcounts(rows) -> uint32 array
+
+Sorted runs
+    SortedPairs(scores, datasets_a, datasets_b, rows_a, rows_b)
+        Columns in canonical order (score descending, then datasets, then rows); a dataset column
+        may be one int.
+    Merger(runs): .wanting -> run numbers to refill; .supply(run, SortedPairs, last=bool);
+        .next(capacity) -> SortedPairs with arrays of uint16 datasets, possibly empty; .done.
+    merge_runs(iterables_of_SortedPairs, capacity=65_536) -> iterator of SortedPairs
+
+Groups
+    greedy_groups(scores, (dataset_a, dataset_b), (row_a, row_b), *, merge_threshold=1.0,
+        deduplicated=False) -> list of groups, each a tuple of (dataset, row)
+    GreedySolver(dataset_sizes, merge_threshold=1.0, deduplicated=False, *, within_datasets=None)
+        .feed(datasets_a, datasets_b, rows_a, rows_b) batch by batch in canonical order, a dataset
+        being an int or an array; .groups() -> GroupColumns(offsets uint64, datasets uint16, rows
+        uint32) in output order; .memory in bytes.
+
+Machine
+    kernel_paths() -> names of the usable paths, slowest first; active_path() -> the one in use.
+    The environment variable HUSHLINK_KERNEL=portable|popcnt|avx2|... forces a path;
+    UnavailablePathError when it is unknown or not available here.
+
+Errors: TypeError for wrong types, ValueError for wrong shapes, lengths and ranges, IndexError for rows
+or datasets that do not exist, MemoryError. No argument crashes the process.
+"""
+
+from hushlink_native.groups import GreedySolver, Group, GroupColumns, greedy_groups
+from hushlink_native.join import (
+    METRICS,
+    Join,
+    JoinCancelledError,
+    PairColumns,
+    candidate_pairs,
+    sort_pairs,
+)
+from hushlink_native.merge import Merger, SortedPairs, merge_runs
+from hushlink_native.paths import UnavailablePathError, active_path, kernel_paths
+from hushlink_native.rows import WIDTH_MAX, popcounts
+
+__all__ = [
+    "METRICS",
+    "WIDTH_MAX",
+    "GreedySolver",
+    "Group",
+    "GroupColumns",
+    "Join",
+    "JoinCancelledError",
+    "Merger",
+    "PairColumns",
+    "SortedPairs",
+    "UnavailablePathError",
+    "active_path",
+    "candidate_pairs",
+    "greedy_groups",
+    "kernel_paths",
+    "merge_runs",
+    "popcounts",
+    "sort_pairs",
+]

@@ -1,0 +1,95 @@
+/* What Python may see of include/hushlink.h, in the words cffi understands. */
+#define HL_LEFT_BLOCK ...
+#define HL_RIGHT_BLOCK ...
+#define HL_WIDTH_MAX ...
+#define HL_MERGE_MAX_RUNS ...
+
+typedef enum { HL_OK, HL_DONE, HL_CANCELLED, HL_BAD_ARGUMENT, HL_UNSUPPORTED, HL_NO_MEMORY, ... } hl_status;
+typedef enum { HL_DICE, HL_JACCARD, HL_HAMMING, HL_COSINE, HL_OVERLAP, ... } hl_metric;
+typedef enum { HL_PORTABLE, HL_POPCNT, HL_AVX2, HL_AVX512, HL_NEON, ... } hl_path;
+typedef enum { HL_PRUNE_AUTO, HL_PRUNE_OFF, ... } hl_pruning;
+
+int hl_path_available(int path);
+int hl_path_best(void);
+int hl_popcounts(int path, const uint8_t *rows, uint64_t count, uint32_t width_bytes, uint32_t *out);
+int hl_smallest_common(int metric, uint32_t width_bytes, double threshold, uint32_t *table);
+
+typedef struct { const uint8_t *bytes; const uint32_t *popcounts; uint32_t count; ...; } hl_rows;
+typedef struct {
+    hl_rows left;
+    hl_rows right;
+    uint32_t width_bytes;
+    int32_t self_join;
+    int32_t metric;
+    int32_t path;
+    int32_t pruning;
+    const uint32_t *smallest_common;
+    ...;
+} hl_join_settings;
+typedef struct {
+    double *scores;
+    uint32_t *left;
+    uint32_t *right;
+    uint64_t capacity;
+    uint64_t count;
+    ...;
+} hl_pairs;
+typedef struct { uint64_t compared; uint32_t cancel; ...; } hl_signals;
+size_t hl_join_size(uint32_t width_bytes);
+int hl_join_begin(void *memory, size_t size, const hl_join_settings *settings);
+uint64_t hl_join_total(const void *memory);
+int hl_join_next(void *memory, hl_pairs *out, hl_signals *signals);
+
+int hl_pairs_sort(double *scores, uint32_t *left, uint32_t *right, uint64_t count, void *spare);
+
+typedef struct {
+    const double *scores;
+    const uint32_t *rows_a;
+    const uint32_t *rows_b;
+    const uint16_t *datasets_a;
+    const uint16_t *datasets_b;
+    uint64_t count;
+    uint64_t consumed;
+    uint16_t dataset_a;
+    uint16_t dataset_b;
+    uint16_t last;
+    ...;
+} hl_run;
+typedef struct {
+    double *scores;
+    uint16_t *datasets_a;
+    uint16_t *datasets_b;
+    uint32_t *rows_a;
+    uint32_t *rows_b;
+    uint64_t capacity;
+    uint64_t count;
+    ...;
+} hl_merged;
+size_t hl_merge_size(uint32_t runs);
+int hl_merge(hl_run *runs, uint32_t run_count, hl_merged *out, void *memory, size_t size);
+
+typedef ... hl_greedy;
+typedef struct {
+    const uint32_t *dataset_sizes;
+    uint32_t dataset_count;
+    double merge_threshold;
+    int32_t deduplicated;
+    int32_t within_datasets;
+    ...;
+} hl_greedy_settings;
+typedef struct {
+    const uint16_t *datasets_a;
+    const uint16_t *datasets_b;
+    const uint32_t *rows_a;
+    const uint32_t *rows_b;
+    uint64_t count;
+    uint16_t dataset_a;
+    uint16_t dataset_b;
+    ...;
+} hl_greedy_batch;
+int hl_greedy_new(const hl_greedy_settings *settings, hl_greedy **out);
+void hl_greedy_free(hl_greedy *solver);
+int hl_greedy_feed(hl_greedy *solver, const hl_greedy_batch *batch, uint64_t *bad);
+uint64_t hl_greedy_memory(const hl_greedy *solver);
+void hl_greedy_measure(const hl_greedy *solver, uint64_t *groups, uint64_t *members);
+int hl_greedy_groups(hl_greedy *solver, uint64_t *offsets, uint16_t *datasets, uint32_t *rows);

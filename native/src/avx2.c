@@ -1,0 +1,286 @@
+/* AVX2: distances by table look-up.
+ *
+ * A row is cut into nibbles. A right block is held transposed, one byte per nibble, so that a vector
+ * holds the same nibble of 32 rows; for a left row that nibble is known, so 16 table entries say how far
+ * each possible right nibble is from it, and one shuffle looks up 32 distances at once. Two instructions
+ * (shuffle, add) thus compare 4 bits of 32 pairs. The inner loop is add_columns.
+ *
+ * Byte sums: where every limit fits, a sum starts at 254 - limit and saturates, so a pair is out
+ * exactly when its byte is 255. Elsewhere sums are widened to 16 bits at least every 63 columns. */
+#include "hushlink_private.h"
+
+#if defined(HL_X86)
+#include <immintrin.h>
+
+#define GROUP 64u         /* right rows of one group: two vectors */
+#define SEGMENT_MOST 63u  /* columns that cannot overflow a byte: 63 * 4 < 255 */
+#define SUMS 8u           /* vectors of byte sums: two for each query */
+
+#define D(a, b) ((((a) ^ (b)) & 1) + (((a) ^ (b)) >> 1 & 1) + (((a) ^ (b)) >> 2 & 1) + (((a) ^ (b)) >> 3 & 1))
+#define ROW(a) {D(a, 0), D(a, 1), D(a, 2), D(a, 3), D(a, 4), D(a, 5), D(a, 6), D(a, 7), \
+                D(a, 8), D(a, 9), D(a, 10), D(a, 11), D(a, 12), D(a, 13), D(a, 14), D(a, 15)}
+/* Distance of two nibbles. */
+static const uint8_t nibble_distance[16][16] __attribute__((aligned(16))) = {
+    ROW(0), ROW(1), ROW(2), ROW(3), ROW(4), ROW(5), ROW(6), ROW(7),
+    ROW(8), ROW(9), ROW(10), ROW(11), ROW(12), ROW(13), ROW(14), ROW(15)};
+
+HL_TARGET_AVX2 static inline uint32_t row_distance(const uint8_t *a, const uint8_t *b, uint32_t width_bytes)
+{
+    uint32_t whole = width_bytes / 8, total = 0;
+    for (uint32_t i = 0; i < whole; i++) {
+        uint64_t x, y;
+        memcpy(&x, a + 8 * (size_t)i, 8);
+        memcpy(&y, b + 8 * (size_t)i, 8);
+        total += (uint32_t)__builtin_popcountll(x ^ y);
+    }
+    if (width_bytes % 8)
+        total += (uint32_t)__builtin_popcountll(hl_word(a, width_bytes, whole) ^ hl_word(b, width_bytes, whole));
+    return total;
+}
+
+/* ---- loading ------------------------------------------------------------------------------ */
+
+/* The words whose nibbles are compared: the row's, or its sketch. */
+static void row_words(const hl_join *join, const uint8_t *row, uint64_t *words)
+{
+    uint32_t count = (join->width_bytes + 7) / 8, fold = join->plan.fold_words;
+    if (!fold)
+        fold = count;
+    memset(words, 0, fold * sizeof *words);
+    for (uint32_t i = 0, w = 0; i < count; i++, w = w + 1 == fold ? 0 : w + 1)
+        words[w] ^= hl_word(row, join->width_bytes, i);
+}
+
+static void load_columns(hl_join *join)
+{
+    uint64_t words[HL_WIDTH_MAX / 8];
+    uint32_t columns = join->plan.columns;
+    for (uint32_t r = 0; r < join->block_count; r++) {
+        uint8_t *at = join->block_columns + (size_t)(r / GROUP) * columns * GROUP + r % GROUP;
+        row_words(join, join->block_rows + (size_t)r * join->width_bytes, words);
+        for (uint32_t c = 0; c < columns; c++, at += GROUP)
+            *at = words[c / 16] >> (c % 16 * 4) & 15;
+    }
+}
+
+static int32_t clamped(int32_t value, int32_t low, int32_t high)
+{
+    return value < low ? low : value > high ? high : value;
+}
+
+static void load_limits(hl_join *join)
+{
+    join->block_limit_max = -1;
+    for (uint32_t r = 0; r < HL_RIGHT_BLOCK; r++) {
+        int32_t limit = r < join->block_count ? hl_limit_right(join->limit, join->block_popcounts[r]) : -1;
+        join->block_limits[r] = (int16_t)clamped(limit, INT16_MIN, INT16_MAX);
+        join->block_byte_starts[r] = (uint8_t)clamped(254 - limit, 0, 255);
+        if (limit > join->block_limit_max)
+            join->block_limit_max = limit;
+    }
+}
+
+static void avx2_load(hl_join *join)
+{
+    load_columns(join);
+    load_limits(join);
+}
+
+static void load_queries(hl_join *join)
+{
+    uint64_t words[HL_WIDTH_MAX / 8];
+    for (uint32_t q = 0; q < HL_STRIPE; q++) {
+        uint8_t *at = join->query_tables + 16 * (size_t)q;
+        row_words(join, join->query_rows[q < join->queries ? q : 0], words);
+        for (uint32_t c = 0; c < join->plan.columns; c++, at += 16 * HL_STRIPE)
+            memcpy(at, nibble_distance[words[c / 16] >> (c % 16 * 4) & 15], 16);
+    }
+}
+
+/* ---- comparing ---------------------------------------------------------------------------- */
+
+/* The inner loop: add the distances of `count` columns, for 4 queries and 64 right rows. */
+HL_TARGET_AVX2 static inline void add_columns(
+    const uint8_t *columns, const uint8_t *tables, uint32_t count, __m256i sums[SUMS])
+{
+    for (uint32_t c = 0; c < count; c++, columns += GROUP, tables += 16 * HL_STRIPE) {
+        __m256i low = _mm256_load_si256((const __m256i *)(const void *)columns);
+        __m256i high = _mm256_load_si256((const __m256i *)(const void *)(columns + 32));
+        for (uint32_t q = 0; q < HL_STRIPE; q++) {
+            __m256i table = _mm256_broadcastsi128_si256(
+                _mm_load_si128((const __m128i *)(const void *)(tables + 16 * q)));
+            sums[2 * q] = _mm256_adds_epu8(sums[2 * q], _mm256_shuffle_epi8(table, low));
+            sums[2 * q + 1] = _mm256_adds_epu8(sums[2 * q + 1], _mm256_shuffle_epi8(table, high));
+        }
+    }
+}
+
+HL_TARGET_AVX2 static inline uint64_t mask_of(__m256i low, __m256i high)
+{
+    return (uint32_t)_mm256_movemask_epi8(low) | (uint64_t)(uint32_t)_mm256_movemask_epi8(high) << 32;
+}
+
+/* Columns of the next segment, given those done. */
+static inline uint32_t segment_length(const hl_plan *plan, uint32_t done)
+{
+    uint32_t length = done ? plan->check_every : plan->first_check;
+    return length < plan->columns - done ? length : plan->columns - done;
+}
+
+/* Test the survivors of a group in full. */
+HL_TARGET_AVX2 static void verify(hl_join *join, uint32_t query, uint32_t first, uint64_t mask)
+{
+    for (; mask; mask &= mask - 1) {
+        uint32_t row = first + (uint32_t)__builtin_ctzll(mask);
+        uint32_t a = join->query_popcounts[query], b = join->block_popcounts[row];
+        uint32_t distance = row_distance(join->query_rows[query],
+            join->block_rows + (size_t)row * join->width_bytes, join->width_bytes);
+        uint32_t common = (a + b - distance) / 2;
+        if (hl_accepts(join, a, b, common))
+            hl_hit_add(join, query, row, common);
+    }
+}
+
+/* Rows of the group that exist. */
+static inline uint64_t group_mask(const hl_join *join, uint32_t first)
+{
+    uint32_t rows = join->block_count - first;
+    return rows >= 64 ? UINT64_MAX : ((uint64_t)1 << rows) - 1;
+}
+
+HL_TARGET_AVX2 static void scan_bytes(hl_join *join)
+{
+    const __m256i out = _mm256_set1_epi8(-1);
+    for (uint32_t first = 0; first < join->block_count; first += GROUP) {
+        const uint8_t *columns = join->block_columns + (size_t)first * join->plan.columns;
+        __m256i sums[SUMS];
+        for (uint32_t s = 0; s < SUMS; s++) {
+            uint32_t a = join->query_popcounts[s / 2 < join->queries ? s / 2 : 0];
+            const uint8_t *starts = join->block_byte_starts + first + s % 2 * 32;
+            sums[s] = _mm256_subs_epu8(_mm256_load_si256((const __m256i *)(const void *)starts),
+                _mm256_set1_epi8((char)hl_limit_left(join->limit, a)));
+        }
+        bool alive = true;
+        for (uint32_t done = 0; alive && done < join->plan.columns;) {
+            uint32_t length = segment_length(&join->plan, done);
+            add_columns(columns + (size_t)done * GROUP,
+                join->query_tables + (size_t)done * 16 * HL_STRIPE, length, sums);
+            done += length;
+            __m256i all = sums[0];
+            for (uint32_t s = 1; s < SUMS; s++)
+                all = _mm256_and_si256(all, sums[s]);
+            alive = _mm256_movemask_epi8(_mm256_cmpeq_epi8(all, out)) != -1;
+        }
+        if (!alive)
+            continue;
+        for (uint32_t q = 0; q < join->queries; q++)
+            verify(join, q, first, group_mask(join, first) & ~mask_of(
+                _mm256_cmpeq_epi8(sums[2 * q], out), _mm256_cmpeq_epi8(sums[2 * q + 1], out)));
+    }
+}
+
+/* Add byte sums to 16-bit sums, 32 of each, in the order of the rows. */
+HL_TARGET_AVX2 static inline void widen(__m256i bytes, __m256i sums[2])
+{
+    sums[0] = _mm256_add_epi16(sums[0], _mm256_cvtepu8_epi16(_mm256_castsi256_si128(bytes)));
+    sums[1] = _mm256_add_epi16(sums[1], _mm256_cvtepu8_epi16(_mm256_extracti128_si256(bytes, 1)));
+}
+
+/* Bit r is set where the sum of row r is at most its limit. */
+HL_TARGET_AVX2 static inline uint32_t within(const __m256i sums[2], const int16_t *limits, __m256i left_limit)
+{
+    __m256i low = _mm256_adds_epi16(_mm256_load_si256((const __m256i *)(const void *)limits), left_limit);
+    __m256i high = _mm256_adds_epi16(_mm256_load_si256((const __m256i *)(const void *)(limits + 16)), left_limit);
+    __m256i over = _mm256_packs_epi16(_mm256_cmpgt_epi16(sums[0], low), _mm256_cmpgt_epi16(sums[1], high));
+    return ~(uint32_t)_mm256_movemask_epi8(_mm256_permute4x64_epi64(over, 0xD8));
+}
+
+/* Survivors whose columns were the whole row: their distance is known. */
+HL_TARGET_AVX2 static void accept(
+    hl_join *join, uint32_t query, uint32_t first, uint64_t mask, const __m256i sums[4])
+{
+    uint16_t distances[GROUP] __attribute__((aligned(32)));
+    for (uint32_t s = 0; s < 4; s++)
+        _mm256_store_si256((__m256i *)(void *)(distances + 16 * s), sums[s]);
+    uint32_t a = join->query_popcounts[query];
+    for (; mask; mask &= mask - 1) {
+        uint32_t at = (uint32_t)__builtin_ctzll(mask);
+        uint32_t b = join->block_popcounts[first + at];
+        uint32_t common = (a + b - distances[at]) / 2;
+        if (hl_accepts(join, a, b, common))
+            hl_hit_add(join, query, first + at, common);
+    }
+}
+
+HL_TARGET_AVX2 static void scan_words(hl_join *join)
+{
+    for (uint32_t first = 0; first < join->block_count; first += GROUP) {
+        const uint8_t *columns = join->block_columns + (size_t)first * join->plan.columns;
+        __m256i sums[2 * SUMS];
+        uint64_t masks[HL_STRIPE], alive = 1;
+        memset(sums, 0, sizeof sums);
+        for (uint32_t done = 0; alive && done < join->plan.columns;) {
+            uint32_t length = segment_length(&join->plan, done);
+            __m256i bytes[SUMS];
+            memset(bytes, 0, sizeof bytes);
+            length = length < SEGMENT_MOST ? length : SEGMENT_MOST;
+            add_columns(columns + (size_t)done * GROUP,
+                join->query_tables + (size_t)done * 16 * HL_STRIPE, length, bytes);
+            done += length;
+            alive = 0;
+            for (uint32_t s = 0; s < SUMS; s++)
+                widen(bytes[s], sums + 2 * (size_t)s);
+            for (uint32_t q = 0; q < join->queries; q++) {
+                __m256i limit = _mm256_set1_epi16(
+                    (short)clamped(hl_limit_left(join->limit, join->query_popcounts[q]), 0, INT16_MAX));
+                masks[q] = within(sums + 4 * (size_t)q, join->block_limits + first, limit) |
+                           (uint64_t)within(sums + 4 * (size_t)q + 2, join->block_limits + first + 32, limit) << 32;
+                alive |= masks[q];
+            }
+        }
+        if (!alive)
+            continue;
+        for (uint32_t q = 0; q < join->queries; q++) {
+            if (join->plan.fold_words)
+                verify(join, q, first, masks[q] & group_mask(join, first));
+            else
+                accept(join, q, first, masks[q] & group_mask(join, first), sums + 4 * (size_t)q);
+        }
+    }
+}
+
+static void avx2_scan(hl_join *join)
+{
+    int32_t left_most = 0;
+    for (uint32_t q = 0; q < join->queries; q++) {
+        int32_t limit = hl_limit_left(join->limit, join->query_popcounts[q]);
+        left_most = limit > left_most ? limit : left_most;
+        join->hit_counts[q] = 0;
+    }
+    load_queries(join);
+    if (left_most + join->block_limit_max <= 254 && left_most <= 255)
+        scan_bytes(join);
+    else
+        scan_words(join);
+}
+
+static void avx2_choose(hl_join *join, bool prune)
+{
+    uint32_t columns = (join->width_bytes + 7) / 8 * 16;
+    (void)prune;
+    join->plan = (hl_plan){0, columns, columns, columns};
+}
+
+HL_TARGET_POPCNT static void avx2_popcounts(
+    const uint8_t *rows, uint64_t count, uint32_t width_bytes, uint32_t *out)
+{
+    hl_popcnt.popcounts(rows, count, width_bytes, out);
+}
+
+const hl_path_functions hl_avx2 = {
+    .popcounts = avx2_popcounts,
+    .choose = avx2_choose,
+    .load = avx2_load,
+    .scan = avx2_scan,
+};
+#endif

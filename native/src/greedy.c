@@ -1,0 +1,267 @@
+/* The greedy solver: walks candidate pairs, best first, and lets groups grow as the pairs seen between
+ * them allow. Records are numbered across the datasets; a group is named by one of its records. */
+#include <stdlib.h>
+
+#include "counts.h"
+#include "hushlink_private.h"
+
+#define NONE UINT32_MAX
+
+struct hl_greedy {
+    uint32_t dataset_count;
+    uint32_t records;
+    double merge_threshold;
+    bool deduplicated;
+    bool within_datasets;
+    bool strangers_only; /* groups that share a dataset can never merge: their counts are not kept */
+    uint32_t *firsts;    /* first record of each dataset; dataset_count + 1 */
+    uint32_t *group_of;  /* per record: the name of its group, or NONE */
+    uint32_t *next;      /* per record: the next member of its group, a ring */
+    uint32_t *sizes;     /* per group name: members */
+    uint32_t *marks;     /* per dataset: the last question that touched it */
+    uint32_t question;
+    hl_counts counts;    /* pairs seen between two groups */
+};
+
+/* ---- building ------------------------------------------------------------------------------ */
+
+static bool settings_valid(const hl_greedy_settings *settings)
+{
+    uint64_t records = 0;
+    if (!settings || !settings->dataset_sizes || !settings->dataset_count ||
+        settings->dataset_count > UINT16_MAX ||
+        !(settings->merge_threshold >= 0.0 && settings->merge_threshold <= 1.0))
+        return false;
+    for (uint32_t d = 0; d < settings->dataset_count; d++)
+        records += settings->dataset_sizes[d];
+    return records < NONE;
+}
+
+static bool allocate(hl_greedy *solver)
+{
+    size_t records = (size_t)solver->records + 1;
+    solver->firsts = malloc(((size_t)solver->dataset_count + 1) * sizeof *solver->firsts);
+    solver->marks = calloc(solver->dataset_count, sizeof *solver->marks);
+    solver->group_of = malloc(records * sizeof *solver->group_of);
+    solver->next = malloc(records * sizeof *solver->next);
+    solver->sizes = malloc(records * sizeof *solver->sizes);
+    if (!solver->firsts || !solver->marks || !solver->group_of || !solver->next || !solver->sizes)
+        return false;
+    memset(solver->group_of, 0xFF, records * sizeof *solver->group_of);
+    return true;
+}
+
+int hl_greedy_new(const hl_greedy_settings *settings, hl_greedy **out)
+{
+    if (!out || !settings_valid(settings))
+        return HL_BAD_ARGUMENT;
+    hl_greedy *solver = calloc(1, sizeof *solver);
+    if (!solver)
+        return HL_NO_MEMORY;
+    solver->dataset_count = settings->dataset_count;
+    solver->merge_threshold = settings->merge_threshold;
+    solver->deduplicated = settings->deduplicated != 0;
+    solver->within_datasets = settings->within_datasets != 0;
+    solver->strangers_only = solver->deduplicated ||
+                             (solver->merge_threshold == 1.0 && !solver->within_datasets);
+    for (uint32_t d = 0; d < settings->dataset_count; d++)
+        solver->records += settings->dataset_sizes[d];
+    if (!allocate(solver)) {
+        hl_greedy_free(solver);
+        return HL_NO_MEMORY;
+    }
+    solver->firsts[0] = 0;
+    for (uint32_t d = 0; d < settings->dataset_count; d++)
+        solver->firsts[d + 1] = solver->firsts[d] + settings->dataset_sizes[d];
+    *out = solver;
+    return HL_OK;
+}
+
+void hl_greedy_free(hl_greedy *solver)
+{
+    if (!solver)
+        return;
+    hl_counts_free(&solver->counts);
+    free(solver->firsts);
+    free(solver->marks);
+    free(solver->group_of);
+    free(solver->next);
+    free(solver->sizes);
+    free(solver);
+}
+
+uint64_t hl_greedy_memory(const hl_greedy *solver)
+{
+    return sizeof *solver + 8 * ((uint64_t)solver->dataset_count + 1) + 12 * ((uint64_t)solver->records + 1) +
+           hl_counts_memory(&solver->counts);
+}
+
+/* ---- groups -------------------------------------------------------------------------------- */
+
+static uint16_t dataset_of(const hl_greedy *solver, uint32_t record)
+{
+    uint32_t low = 0, high = solver->dataset_count - 1;
+    while (low < high) {
+        uint32_t middle = (low + high + 1) / 2;
+        if (solver->firsts[middle] <= record)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    return (uint16_t)low;
+}
+
+/* Make a record, which has no group, a group of its own. */
+static void found_group(hl_greedy *solver, uint32_t record)
+{
+    solver->group_of[record] = record;
+    solver->next[record] = record;
+    solver->sizes[record] = 1;
+}
+
+/* Do two groups hold records of the same dataset? */
+static bool share_dataset(hl_greedy *solver, uint32_t g, uint32_t h)
+{
+    uint32_t member = g;
+    if (++solver->question == 0) {
+        memset(solver->marks, 0, solver->dataset_count * sizeof *solver->marks);
+        solver->question = 1;
+    }
+    do {
+        solver->marks[dataset_of(solver, member)] = solver->question;
+        member = solver->next[member];
+    } while (member != g);
+    member = h;
+    do {
+        if (solver->marks[dataset_of(solver, member)] == solver->question)
+            return true;
+        member = solver->next[member];
+    } while (member != h);
+    return false;
+}
+
+/* The members of `from` move to `into`, and the counts with third groups add up. */
+static void merge_groups(hl_greedy *solver, uint32_t g, uint32_t h)
+{
+    uint32_t into = solver->sizes[g] >= solver->sizes[h] ? g : h, from = into == g ? h : g;
+    uint32_t member = from, swap;
+    do {
+        solver->group_of[member] = into;
+        member = solver->next[member];
+    } while (member != from);
+    swap = solver->next[into];
+    solver->next[into] = solver->next[from];
+    solver->next[from] = swap;
+    solver->sizes[into] += solver->sizes[from];
+    hl_counts_rename(&solver->counts, from, into);
+}
+
+/* ---- walking ------------------------------------------------------------------------------- */
+
+/* Step 4 of the walk, and step 3 with the lone record as a group of one: two groups, one more pair. */
+static int meet(hl_greedy *solver, uint32_t g, uint32_t h)
+{
+    if (solver->strangers_only && share_dataset(solver, g, h))
+        return HL_OK;
+    uint64_t seen = hl_counts_get(&solver->counts, g, h) + 1;
+    double needed = (solver->merge_threshold * (double)solver->sizes[g]) * (double)solver->sizes[h];
+    if ((double)seen >= needed) {
+        merge_groups(solver, g, h);
+        return HL_OK;
+    }
+    return hl_counts_set(&solver->counts, solver->records, g, h, seen) ? HL_OK : HL_NO_MEMORY;
+}
+
+static int walk_pair(hl_greedy *solver, uint32_t x, uint32_t y)
+{
+    uint32_t g = solver->group_of[x], h = solver->group_of[y];
+    if (x == y || (g != NONE && g == h))
+        return HL_OK;
+    if (g == NONE && h == NONE && solver->deduplicated && dataset_of(solver, x) == dataset_of(solver, y))
+        return HL_OK;
+    if (g == NONE)
+        found_group(solver, g = x);
+    if (h == NONE)
+        found_group(solver, h = y);
+    return meet(solver, g, h);
+}
+
+/* Records of one pair of the batch; false when it lies outside the datasets. */
+static bool records_of(const hl_greedy *solver, const hl_greedy_batch *batch, uint64_t at,
+                       uint32_t *x, uint32_t *y)
+{
+    uint32_t a = batch->datasets_a ? batch->datasets_a[at] : batch->dataset_a;
+    uint32_t b = batch->datasets_b ? batch->datasets_b[at] : batch->dataset_b;
+    if (a >= solver->dataset_count || b >= solver->dataset_count || (a == b && !solver->within_datasets))
+        return false;
+    if (batch->rows_a[at] >= solver->firsts[a + 1] - solver->firsts[a] ||
+        batch->rows_b[at] >= solver->firsts[b + 1] - solver->firsts[b])
+        return false;
+    *x = solver->firsts[a] + batch->rows_a[at];
+    *y = solver->firsts[b] + batch->rows_b[at];
+    return true;
+}
+
+int hl_greedy_feed(hl_greedy *solver, const hl_greedy_batch *batch, uint64_t *bad)
+{
+    uint32_t x, y;
+    if (!solver || !batch || !bad || (batch->count && (!batch->rows_a || !batch->rows_b)))
+        return HL_BAD_ARGUMENT;
+    for (uint64_t i = 0; i < batch->count; i++) {
+        if (!records_of(solver, batch, i, &x, &y)) {
+            *bad = i;
+            return HL_BAD_ARGUMENT;
+        }
+    }
+    for (uint64_t i = 0; i < batch->count; i++) {
+        if (!records_of(solver, batch, i, &x, &y) || walk_pair(solver, x, y) != HL_OK)
+            return HL_NO_MEMORY;
+    }
+    return HL_OK;
+}
+
+/* ---- reading ------------------------------------------------------------------------------- */
+
+static bool counted(const hl_greedy *solver, uint32_t record)
+{
+    return solver->group_of[record] != NONE && solver->sizes[solver->group_of[record]] >= 2;
+}
+
+void hl_greedy_measure(const hl_greedy *solver, uint64_t *groups, uint64_t *members)
+{
+    *groups = *members = 0;
+    for (uint32_t r = 0; r < solver->records; r++) {
+        *members += counted(solver, r);
+        *groups += counted(solver, r) && solver->group_of[r] == r;
+    }
+}
+
+/* Two walks over the records in ascending order: the first gives every group its place at its first
+ * member, the second drops the members into it, which leaves them ascending. */
+int hl_greedy_groups(hl_greedy *solver, uint64_t *offsets, uint16_t *datasets, uint32_t *rows)
+{
+    uint64_t groups = 0, at = 0;
+    uint64_t *places = calloc((size_t)solver->records + 1, sizeof *places);
+    if (!places)
+        return HL_NO_MEMORY;
+    for (uint32_t r = 0; r < solver->records; r++) {
+        uint32_t group = solver->group_of[r];
+        if (!counted(solver, r) || places[group])
+            continue;
+        offsets[groups++] = at;
+        places[group] = at + 1;
+        at += solver->sizes[group];
+    }
+    offsets[groups] = at;
+    for (uint32_t d = 0; d < solver->dataset_count; d++) {
+        for (uint32_t r = solver->firsts[d]; r < solver->firsts[d + 1]; r++) {
+            if (!counted(solver, r))
+                continue;
+            uint64_t place = places[solver->group_of[r]]++ - 1;
+            datasets[place] = (uint16_t)d;
+            rows[place] = r - solver->firsts[d];
+        }
+    }
+    free(places);
+    return HL_OK;
+}

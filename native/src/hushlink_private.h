@@ -1,0 +1,140 @@
+/* What the kernel's files share. Read join.c first: it walks the blocks; a path's `scan` compares. */
+#ifndef HUSHLINK_PRIVATE_H
+#define HUSHLINK_PRIVATE_H
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "hushlink.h"
+
+#if defined(__x86_64__)
+#define HL_X86 1
+#define HL_TARGET_POPCNT __attribute__((target("popcnt")))
+#define HL_TARGET_AVX2 __attribute__((target("avx2,popcnt,bmi")))
+#endif
+
+#define HL_STRIPE 4u /* left rows that one scan compares with a right block */
+
+/* A right row of the block that reached the threshold, and its intersection with the left row. */
+typedef struct hl_hit {
+    uint16_t row;
+    uint16_t common;
+} hl_hit;
+
+/* How a path abandons pairs early. Columns are the nibbles (4 bits) of a row, or of its sketch:
+ * the row folded by XOR to `fold_words` words, whose distances never exceed the rows' own. */
+typedef struct hl_plan {
+    uint32_t fold_words;  /* 0: the row itself */
+    uint32_t columns;     /* nibbles compared, at most */
+    uint32_t first_check; /* columns after which pairs are abandoned for the first time */
+    uint32_t check_every; /* and from then on */
+} hl_plan;
+
+/* An upper bound of the distance at which a pair still matches, split so that it can be added up
+ * per pair: distance_limit(a + b) <= left(a) + right(b); see threshold.c. Fixed point, 16 bits. */
+typedef struct hl_limit {
+    int64_t slope;
+    int64_t offset;
+} hl_limit;
+
+struct hl_path_functions;
+
+typedef struct hl_join {
+    hl_rows left;
+    hl_rows right; /* the left rows again in a self-join */
+    bool self;
+    uint32_t width_bytes;
+    int32_t metric;
+    const uint32_t *smallest_common;
+    hl_limit limit;
+    hl_plan plan;
+    const struct hl_path_functions *path;
+
+    /* The cursor: the next comparison to make. */
+    uint32_t left_block;  /* first row of the left block */
+    uint32_t right_block; /* first row of the right block */
+    uint32_t left_row;
+    uint32_t right_skip;  /* right rows of the block already done for left_row */
+    bool done;
+
+    /* The right block that `load` has prepared, or UINT32_MAX. */
+    uint32_t loaded;
+    const uint8_t *block_rows;
+    const uint32_t *block_popcounts;
+    uint32_t block_count;
+
+    /* The stripe: queries of the left, and what the scan found. */
+    uint32_t queries;
+    const uint8_t *query_rows[HL_STRIPE];
+    uint32_t query_popcounts[HL_STRIPE];
+    hl_hit *hits[HL_STRIPE]; /* HL_RIGHT_BLOCK each */
+    uint32_t hit_counts[HL_STRIPE];
+
+    /* Scratch of the path. */
+    int32_t block_limit_max;
+    int16_t *block_limits;        /* right part of the limit, per row of the block */
+    uint8_t *block_byte_starts;   /* 254 - that, clamped to a byte */
+    uint8_t *block_columns;       /* nibbles of the block, transposed */
+    uint8_t *query_tables;        /* 16 bytes per column and query */
+} hl_join;
+
+typedef struct hl_path_functions {
+    void (*popcounts)(const uint8_t *rows, uint64_t count, uint32_t width_bytes, uint32_t *out);
+    void (*choose)(hl_join *join, bool prune); /* fills join->plan once */
+    void (*load)(hl_join *join);               /* prepares join->block_* */
+    void (*scan)(hl_join *join);               /* fills hits: exactly the pairs at the threshold */
+} hl_path_functions;
+
+const hl_path_functions *hl_path_of(int path); /* NULL when unavailable */
+
+extern const hl_path_functions hl_portable;
+#if defined(HL_X86)
+extern const hl_path_functions hl_popcnt;
+extern const hl_path_functions hl_avx2;
+#endif
+
+/* threshold.c */
+hl_limit hl_limit_of(const uint32_t *smallest_common, uint32_t width_bytes);
+
+static inline int32_t hl_limit_left(hl_limit limit, uint32_t popcount)
+{
+    return (int32_t)((limit.slope * popcount + 0xFFFF) >> 16);
+}
+
+static inline int32_t hl_limit_right(hl_limit limit, uint32_t popcount)
+{
+    return (int32_t)((limit.slope * popcount + limit.offset + 0xFFFF) >> 16);
+}
+
+/* Does a pair with these popcounts and this intersection reach the threshold? The one test. */
+static inline bool hl_accepts(const hl_join *join, uint32_t a, uint32_t b, uint32_t common)
+{
+    return common >= join->smallest_common[a + b];
+}
+
+static inline void hl_hit_add(hl_join *join, uint32_t query, uint32_t row, uint32_t common)
+{
+    hl_hit *hit = &join->hits[query][join->hit_counts[query]++];
+    hit->row = (uint16_t)row;
+    hit->common = (uint16_t)common;
+}
+
+/* Word `index` of a row, the last one padded with zeros. */
+static inline uint64_t hl_word(const uint8_t *row, uint32_t width_bytes, uint32_t index)
+{
+    uint64_t word = 0;
+    uint32_t at = index * 8;
+    memcpy(&word, row + at, width_bytes - at < 8 ? width_bytes - at : 8);
+    return word;
+}
+
+/* Set bits without an instruction for it. */
+static inline uint32_t hl_popcount_portable(uint64_t x)
+{
+    x -= (x >> 1) & 0x5555555555555555u;
+    x = (x & 0x3333333333333333u) + ((x >> 2) & 0x3333333333333333u);
+    x = (x + (x >> 4)) & 0x0F0F0F0F0F0F0F0Fu;
+    return (uint32_t)((x * 0x0101010101010101u) >> 56);
+}
+
+#endif

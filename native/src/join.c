@@ -1,0 +1,222 @@
+/* The join: walks left blocks, right blocks and left rows in the order of the contract, lets the path
+ * compare a stripe of left rows with a right block, and writes out what it found. */
+#include "hushlink_private.h"
+#include "score.h"
+
+#define ALIGNMENT 64u
+
+static size_t padded(size_t size) { return (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1); }
+
+static hl_join *aligned_join(const void *memory)
+{
+    uintptr_t at = (uintptr_t)memory;
+    return (hl_join *)((at + ALIGNMENT - 1) & ~(uintptr_t)(ALIGNMENT - 1));
+}
+
+/* A row has at most this many columns: two nibbles per byte, whole words. */
+static uint32_t columns_most(uint32_t width_bytes) { return (width_bytes + 7) / 8 * 16; }
+
+size_t hl_join_size(uint32_t width_bytes)
+{
+    if (width_bytes < HL_WIDTH_MIN || width_bytes > HL_WIDTH_MAX)
+        return 0;
+    size_t columns = columns_most(width_bytes);
+    return ALIGNMENT + padded(sizeof(hl_join)) + padded(HL_STRIPE * HL_RIGHT_BLOCK * sizeof(hl_hit)) +
+           padded(HL_RIGHT_BLOCK * sizeof(int16_t)) + padded(HL_RIGHT_BLOCK) +
+           padded(HL_RIGHT_BLOCK * columns) + padded(16 * HL_STRIPE * columns);
+}
+
+static void place_scratch(hl_join *join)
+{
+    size_t columns = columns_most(join->width_bytes);
+    uint8_t *at = (uint8_t *)join + padded(sizeof(hl_join));
+    for (uint32_t q = 0; q < HL_STRIPE; q++)
+        join->hits[q] = (hl_hit *)(void *)at + (size_t)q * HL_RIGHT_BLOCK;
+    at += padded(HL_STRIPE * HL_RIGHT_BLOCK * sizeof(hl_hit));
+    join->block_limits = (int16_t *)(void *)at;
+    at += padded(HL_RIGHT_BLOCK * sizeof(int16_t));
+    join->block_byte_starts = at;
+    at += padded(HL_RIGHT_BLOCK);
+    join->block_columns = at;
+    at += padded(HL_RIGHT_BLOCK * columns);
+    join->query_tables = at;
+}
+
+/* A popcount above the width would read past the table. */
+static bool rows_fit(const hl_rows *rows, uint32_t width_bytes)
+{
+    uint32_t most = 0;
+    if (rows->count && (!rows->bytes || !rows->popcounts))
+        return false;
+    for (uint32_t r = 0; r < rows->count; r++)
+        most = rows->popcounts[r] > most ? rows->popcounts[r] : most;
+    return most <= 8 * width_bytes;
+}
+
+static int check_settings(const hl_join_settings *settings)
+{
+    if (!settings || settings->width_bytes < HL_WIDTH_MIN || settings->width_bytes > HL_WIDTH_MAX ||
+        !settings->smallest_common || settings->pruning < HL_PRUNE_AUTO ||
+        settings->pruning > HL_PRUNE_OFF)
+        return HL_BAD_ARGUMENT;
+    if (!rows_fit(&settings->left, settings->width_bytes) ||
+        (!settings->self_join && !rows_fit(&settings->right, settings->width_bytes)))
+        return HL_BAD_ARGUMENT;
+    if (!hl_metric_of_sum(settings->metric) || !hl_path_of(settings->path))
+        return HL_UNSUPPORTED;
+    return HL_OK;
+}
+
+int hl_join_begin(void *memory, size_t size, const hl_join_settings *settings)
+{
+    int status = check_settings(settings);
+    if (status != HL_OK)
+        return status;
+    if (!memory || size < hl_join_size(settings->width_bytes))
+        return HL_BAD_ARGUMENT;
+    hl_join *join = aligned_join(memory);
+    memset(join, 0, sizeof *join);
+    join->left = settings->left;
+    join->self = settings->self_join != 0;
+    join->right = join->self ? settings->left : settings->right;
+    join->width_bytes = settings->width_bytes;
+    join->metric = settings->metric;
+    join->smallest_common = settings->smallest_common;
+    join->limit = hl_limit_of(settings->smallest_common, settings->width_bytes);
+    join->path = hl_path_of(settings->path);
+    join->loaded = UINT32_MAX;
+    join->done = join->left.count == 0 || join->right.count <= (join->self ? 1u : 0u);
+    place_scratch(join);
+    join->path->choose(join, settings->pruning == HL_PRUNE_AUTO && !join->done);
+    return HL_OK;
+}
+
+uint64_t hl_join_total(const void *memory)
+{
+    const hl_join *join = aligned_join(memory);
+    uint64_t left = join->left.count, right = join->right.count;
+    return join->self ? (left ? left * (left - 1) / 2 : 0) : left * right;
+}
+
+static uint32_t smaller(uint32_t a, uint32_t b) { return a < b ? a : b; }
+
+static uint32_t block_end(uint32_t first, uint32_t block, uint32_t count)
+{
+    return count - first > block ? first + block : count;
+}
+
+/* One past the last left row that has anything to do in the current pair of blocks. */
+static uint32_t left_end(const hl_join *join)
+{
+    uint32_t end = block_end(join->left_block, HL_LEFT_BLOCK, join->left.count);
+    uint32_t right = block_end(join->right_block, HL_RIGHT_BLOCK, join->right.count);
+    return join->self ? smaller(end, right - 1) : end;
+}
+
+/* The first row of the right block that a left row is compared with: a self-join takes only r < s. */
+static uint32_t first_right(const hl_join *join, uint32_t left_row)
+{
+    return join->self && left_row >= join->right_block ? left_row + 1 - join->right_block : 0;
+}
+
+/* Move the cursor to the next pair of blocks that has comparisons to make. */
+static void advance_blocks(hl_join *join)
+{
+    join->right_skip = 0;
+    if (join->right.count - join->right_block > HL_RIGHT_BLOCK) {
+        join->right_block += HL_RIGHT_BLOCK;
+    } else if (join->left.count - join->left_block > HL_LEFT_BLOCK) {
+        join->left_block += HL_LEFT_BLOCK;
+        join->right_block = join->self ? join->left_block : 0;
+    } else {
+        join->done = true;
+    }
+    join->left_row = join->left_block;
+}
+
+static void load_right_block(hl_join *join)
+{
+    if (join->loaded == join->right_block)
+        return;
+    join->block_rows = join->right.bytes + (size_t)join->right_block * join->width_bytes;
+    join->block_popcounts = join->right.popcounts + join->right_block;
+    join->block_count = block_end(join->right_block, HL_RIGHT_BLOCK, join->right.count) - join->right_block;
+    join->path->load(join);
+    join->loaded = join->right_block;
+}
+
+static void scan_stripe(hl_join *join, uint32_t end)
+{
+    join->queries = smaller(HL_STRIPE, end - join->left_row);
+    for (uint32_t q = 0; q < join->queries; q++) {
+        uint32_t row = join->left_row + q;
+        join->query_rows[q] = join->left.bytes + (size_t)row * join->width_bytes;
+        join->query_popcounts[q] = join->left.popcounts[row];
+    }
+    join->path->scan(join);
+}
+
+/* Write the hits of one left row; false when the buffer is full, the cursor then on the next hit. */
+static bool emit_row(hl_join *join, uint32_t query, hl_pairs *out)
+{
+    uint32_t first = first_right(join, join->left_row);
+    uint32_t a = join->query_popcounts[query];
+    first = first > join->right_skip ? first : join->right_skip;
+    for (uint32_t h = 0; h < join->hit_counts[query]; h++) {
+        hl_hit hit = join->hits[query][h];
+        if (hit.row < first)
+            continue;
+        if (out->count == out->capacity) {
+            join->right_skip = hit.row;
+            return false;
+        }
+        uint32_t sum = a + join->block_popcounts[hit.row];
+        out->scores[out->count] =
+            hl_score_of_sum(join->metric, 8 * join->width_bytes, sum, hit.common);
+        out->left[out->count] = join->left_row;
+        out->right[out->count] = join->right_block + hit.row;
+        out->count++;
+    }
+    return true;
+}
+
+/* Write the stripe's hits row by row and count the rows that are finished. */
+static bool emit_stripe(hl_join *join, hl_pairs *out, hl_signals *signals)
+{
+    uint64_t compared = 0;
+    bool room = true;
+    for (uint32_t q = 0; q < join->queries; q++) {
+        room = emit_row(join, q, out);
+        if (!room)
+            break;
+        compared += join->block_count - first_right(join, join->left_row);
+        join->left_row++;
+        join->right_skip = 0;
+    }
+    __atomic_fetch_add(&signals->compared, compared, __ATOMIC_RELAXED);
+    return room;
+}
+
+int hl_join_next(void *memory, hl_pairs *out, hl_signals *signals)
+{
+    if (!memory || !signals || !out || !out->capacity || !out->scores || !out->left || !out->right)
+        return HL_BAD_ARGUMENT;
+    hl_join *join = aligned_join(memory);
+    out->count = 0;
+    while (!join->done) {
+        uint32_t end = left_end(join);
+        if (join->left_row >= end) {
+            advance_blocks(join);
+            continue;
+        }
+        if (out->count == out->capacity)
+            return HL_OK;
+        if (__atomic_load_n(&signals->cancel, __ATOMIC_RELAXED))
+            return HL_CANCELLED;
+        load_right_block(join);
+        scan_stripe(join, end);
+        if (!emit_stripe(join, out, signals))
+            return HL_OK;
+    }
+    return HL_DONE;
+}

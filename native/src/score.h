@@ -1,0 +1,28 @@
+/* Scores as IEEE doubles: one correctly rounded quotient of two integers each. */
+#ifndef HUSHLINK_SCORE_H
+#define HUSHLINK_SCORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "hushlink.h"
+
+/* Is the score a function of the sum a + b and the intersection c alone? */
+static inline bool hl_metric_of_sum(int metric)
+{
+    return metric == HL_DICE || metric == HL_JACCARD || metric == HL_HAMMING;
+}
+
+/* An empty row has the score 0, except for the Hamming similarity. c <= min(a, b) <= sum / 2, so with
+ * an empty row c is 0, and only the quotient 0 / 0 has to be kept away. */
+static inline double hl_score_of_sum(int metric, uint32_t width_bits, uint32_t sum, uint32_t common)
+{
+    switch (metric) {
+    case HL_DICE: return sum ? (double)(2 * common) / (double)sum : 0.0;
+    case HL_JACCARD: return sum ? (double)common / (double)(sum - common) : 0.0;
+    case HL_HAMMING: return (double)(width_bits + 2 * common - sum) / (double)width_bits;
+    default: return 0.0;
+    }
+}
+
+#endif
