@@ -1,0 +1,36 @@
+"""What may vary for a matcher."""
+
+from __future__ import annotations
+
+import os
+
+import pydantic
+
+from hushlink_mesh import config
+
+
+def _cores() -> int:
+    """The processor cores this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on every system
+        return os.cpu_count() or 1
+
+
+class MatcherConfig(config.ProcessConfig):
+    """A matcher's settings. Its memory is bounded by ``max_coordinators`` times ``chunk_cache_bytes``, plus some 20 MiB
+    a slot and coordinator when pairs are many.
+    """
+
+    slots: int = pydantic.Field(default_factory=_cores, ge=1, le=1024)
+    """How many tiles are compared at a time, over all coordinators; one core each. The default is the cores of the
+    machine: set it where a container may use fewer.
+    """
+    chunk_cache_bytes: int = pydantic.Field(default=256 << 20, ge=4 << 10, le=1 << 40)
+    """How many bytes of chunks are kept for each coordinator; announced to it."""
+    chunk_credit_bytes: int = pydantic.Field(default=8 << 20, ge=1 << 10, le=1 << 30)
+    """How many bytes of chunk frames each coordinator may have on the way."""
+    max_coordinators: int = pydantic.Field(default=8, ge=1, le=1024)
+    """How many coordinators may hold a stream at a time."""
+    max_pairs_per_run: int = pydantic.Field(default=1 << 20, ge=1, le=1 << 26)
+    """The longest sorted run a tile may ask for, in pairs: a slot holds 48 bytes for each."""
