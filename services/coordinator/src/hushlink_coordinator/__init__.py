@@ -1,1 +1,1 @@
-"""The coordinator room of Hushlink."""
+"""Memory and judgement of the mesh: projects, uploads, planning, dispatch, solving, results."""
