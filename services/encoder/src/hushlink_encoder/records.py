@@ -234,6 +234,8 @@ class _Table:
             self.bytes_read += len(raw)
             if self._line == 1:
                 raw = raw.removeprefix(codecs.BOM_UTF8)
+                if not raw:
+                    return
             text = _decoded(raw)
             if text is None:
                 self._pending.append(raw.decode("utf-8", "surrogateescape"))
