@@ -20,8 +20,12 @@ def document(vector: dict[str, Any]) -> dict[str, Any]:
     settings = {**VECTORS["defaults"], **vector}
     hashing_of = {key: settings[key] for key in ("comparison", "strategy", "hash", "missingValue") if key in settings}
     ignored = [{"identifier": f"ignored {i}", "ignored": True} for i in range(settings.get("ignored_before", 0))]
-    feature = {"identifier": settings["identifier"], "format": settings["format"], "hashing": hashing_of}
-    return {"version": 3, "clkConfig": settings["clkConfig"], "features": [*ignored, feature]}
+    feature = {
+        "identifier": settings["identifier"],
+        "format": settings["format"],
+        "hashing": settings.get("hashing", hashing_of),
+    }
+    return {"version": settings["version"], "clkConfig": settings["clkConfig"], "features": [*ignored, feature]}
 
 
 @pytest.mark.parametrize("vector", VECTORS["encodings"], ids=lambda vector: vector["case"])

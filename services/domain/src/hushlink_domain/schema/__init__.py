@@ -1,6 +1,7 @@
 """Linkage schemas: the rules by which parties turn records into encodings that can be compared.
 
-The format is clkhash's linkage schema, version 3. Two entrances, both raise `InvalidSchema` with
+The format is clkhash's linkage schema, versions 1, 2 and 3; `canonical_json` of what was read is
+its conversion to version 3. Two entrances, both raise `InvalidSchema` with
 every fault at once::
 
     agreed = schema.parse_json(path.read_bytes())      # or parse(dict)

@@ -6,9 +6,11 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping
-from typing import NoReturn
+from typing import Final, NoReturn
 
-from hushlink_domain.schema import entries, faults, limits, linkage, part, rules, terms
+from hushlink_domain.schema import entries, faults, hashing, limits, linkage, older, part, rules, terms
+
+SUPPORTED_VERSIONS: Final = (1, 2, 3)
 
 
 def parse_json(text: bytes | str, mode: str | None = None) -> linkage.LinkageSchema:
@@ -38,7 +40,8 @@ def parse(document: object, mode: str | None = None) -> linkage.LinkageSchema:
     forced = None if mode is None else linkage.Mode(mode)
     log: list[faults.SchemaFault] = []
     top = part.Part(document, "$", log)
-    schema = _schema(top, forced) if not log and _version_is_supported(top) else None
+    version = None if log else _version(top)
+    schema = None if version is None else _schema(top, version, forced)
     if schema is not None and not log:
         rules.check(schema, log)
     if log or schema is None:
@@ -46,30 +49,37 @@ def parse(document: object, mode: str | None = None) -> linkage.LinkageSchema:
     return schema
 
 
-def _version_is_supported(top: part.Part) -> bool:
+def _version(top: part.Part) -> int | None:
     if not top.require("version"):
-        return False
+        return None
     version = part.whole(top.members["version"])
-    if version == 3:
-        return True
-    if version in (1, 2):
-        top.report(
-            f"version {version} is not supported yet",
-            "convert the schema to version 3 with `anonlink convert-schema`",
-            "version",
-        )
-    else:
-        top.report("is not a version of linkage schemas", "write 3", "version")
-    return False
+    if version in SUPPORTED_VERSIONS:
+        return version
+    top.report("is not a version of linkage schemas", "write 3", "version")
+    return None
 
 
-def _schema(top: part.Part, forced: linkage.Mode | None) -> linkage.LinkageSchema:
+def _schema(top: part.Part, version: int, forced: linkage.Mode | None) -> linkage.LinkageSchema:
     mode, strip_cells = _extension(top, forced)
     strict = mode is linkage.Mode.STRICT
     clk = top.part("clkConfig")
     if strict:
-        clk.only({"l", "kdf", "xor_folds", "xorFolds", "description"})
-    width = clk.integer("l", 1, limits.WORKING_BITS)
+        clk.only({"l", "kdf", "xor_folds", "xorFolds", "description"} | ({"k", "hash"} if version == 1 else set()))
+    read_hashing: entries.HashingReader = hashing.read
+    if version < 3:
+        read_hashing = older.version_2 if version == 2 else older.version_1(clk, strict)
+    return linkage.LinkageSchema(
+        width_bits=clk.integer("l", 1, limits.WORKING_BITS),
+        columns=entries.read(top, strict, read_hashing, older=version < 3),
+        kdf=_key_derivation(clk, strict),
+        xor_folds=_folds(clk, strict),
+        mode=mode,
+        strip_cells=strip_cells,
+    )
+
+
+def _folds(clk: part.Part, strict: bool) -> int:
+    """Read `xor_folds`, the spelling that clkhash reads, beside `xorFolds`, which it documents."""
     folds = clk.integer("xor_folds", 0, limits.FOLDS, default=0)
     documented = clk.integer("xorFolds", 0, limits.LENGTH, default=folds)
     if strict and documented != folds:
@@ -78,14 +88,7 @@ def _schema(top: part.Part, forced: linkage.Mode | None) -> linkage.LinkageSchem
             "write xor_folds with the number of folds, and remove xorFolds",
             "xorFolds",
         )
-    return linkage.LinkageSchema(
-        width_bits=width,
-        columns=entries.read(top, strict),
-        kdf=_key_derivation(clk, strict),
-        xor_folds=folds,
-        mode=mode,
-        strip_cells=strip_cells,
-    )
+    return folds
 
 
 def _extension(top: part.Part, forced: linkage.Mode | None) -> tuple[linkage.Mode, bool]:

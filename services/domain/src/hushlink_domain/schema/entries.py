@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import enum
 import re
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeAlias
 
-from hushlink_domain.schema import dates, limits, part, terms
+from hushlink_domain.schema import dates, hashing, limits, part, terms
 
 IGNORED_KEYS: Final = frozenset({"identifier", "ignored", "description"})
 FEATURE_KEYS: Final = IGNORED_KEYS | {"format", "hashing"}
@@ -19,33 +20,29 @@ class _FormatType(enum.StrEnum):
     ENUM = "enum"
 
 
-class _ComparisonType(enum.StrEnum):
-    NGRAM = "ngram"
-    EXACT = "exact"
-    NUMERIC = "numeric"
+HashingReader: TypeAlias = Callable[[part.Part, bool], hashing.Hashing | None]
+"""(entry, strict) -> what its `hashing` says, None when the feature turns out to be ignored."""
 
 
-class _HashType(enum.StrEnum):
-    BLAKE = "blakeHash"
-    DOUBLE = "doubleHash"
+def read(top: part.Part, strict: bool, read_hashing: HashingReader, *, older: bool) -> tuple[terms.Column, ...]:
+    """Read all columns in order, reporting faults to the part's list.
 
-
-def read(top: part.Part, strict: bool) -> tuple[terms.Column, ...]:
-    """Read all columns in order, reporting faults to the part's list."""
+    `older` schemas, of versions 1 and 2, cannot ignore a column that they fully describe.
+    """
     found = top.parts("features")
     if top.has("features") and not found and isinstance(top.members["features"], list):
         top.report("is empty", "describe each input column, in order", "features")
     if len(found) > limits.COLUMNS:
         top.report(f"has more than {limits.COLUMNS} entries", "use fewer columns", "features")
         return ()
-    return tuple(_column(entry, strict) for entry in found)
+    return tuple(_column(entry, strict, read_hashing, older) for entry in found)
 
 
-def _column(entry: part.Part, strict: bool) -> terms.Column:
+def _column(entry: part.Part, strict: bool, read_hashing: HashingReader, older: bool) -> terms.Column:
     entry.text("description", default="")
     identifier = entry.text("identifier")
     ignored = entry.truth("ignored", default=False)
-    if ignored and not entry.has("format") and not entry.has("hashing"):
+    if ignored and (older or not (entry.has("format") or entry.has("hashing"))):
         entry.only(IGNORED_KEYS, "an ignored column has only identifier, ignored and description")
         return terms.IgnoredColumn(identifier)
     if strict:
@@ -53,17 +50,11 @@ def _column(entry: part.Part, strict: bool) -> terms.Column:
     if not entry.require("format", "hashing"):
         return terms.IgnoredColumn(identifier)
     form = _format(entry.part("format"))
-    hashing = entry.part("hashing")
-    hashing.only({"comparison", "strategy", "hash", "missingValue"})
-    feature = terms.Feature(
-        identifier=identifier,
-        format=form,
-        comparison=_comparison(hashing.part("comparison"), strict),
-        strategy=_strategy(hashing.part("strategy")),
-        hash=_hash(hashing, strict),
-        missing_value=_missing_value(hashing, strict),
-    )
-    _check_missing_value(feature, hashing)
+    found = read_hashing(entry, strict)
+    if found is None:
+        return terms.IgnoredColumn(identifier)
+    feature = terms.Feature(identifier, form, found.comparison, found.strategy, found.hash, found.missing_value)
+    _check_missing_value(feature, entry)
     return terms.IgnoredColumn(identifier) if ignored else feature
 
 
@@ -138,79 +129,7 @@ def _date(form: part.Part) -> terms.DateFormat:
     return terms.DateFormat(template)
 
 
-def _comparison(comparison: part.Part, strict: bool) -> terms.Comparison:
-    match comparison.choice("type", _ComparisonType):
-        case _ComparisonType.NGRAM:
-            allowed = {"type", "n", "positional"}
-            found: terms.Comparison = terms.NgramComparison(
-                comparison.integer("n", 1, limits.NGRAM), comparison.truth("positional", False)
-            )
-        case _ComparisonType.EXACT:
-            allowed = {"type"}
-            found = terms.ExactComparison()
-        case _ComparisonType.NUMERIC:
-            allowed = {"type", "thresholdDistance", "resolution", "fractional_precision"}
-            found = _numeric(comparison)
-    if strict:
-        comparison.only(allowed | {"description"})
-    return found
-
-
-def _numeric(comparison: part.Part) -> terms.NumericComparison:
-    threshold = comparison.number("thresholdDistance")
-    places = comparison.integer("fractional_precision", 0, limits.DECIMAL_PLACES, default=0)
-    numeric = terms.NumericComparison(threshold, comparison.integer("resolution", 1, limits.RESOLUTION), places)
-    try:
-        step = numeric.step
-    except OverflowError:
-        comparison.report("is too large", "choose a smaller distance", "thresholdDistance")
-        return numeric
-    if step == 0:
-        comparison.report(
-            f"rounds to 0 at {places} decimal places",
-            "raise fractional_precision or thresholdDistance",
-            "thresholdDistance",
-        )
-    return numeric
-
-
-def _strategy(strategy: part.Part) -> terms.Strategy:
-    strategy.only({"bitsPerToken", "bitsPerFeature"})
-    both = strategy.has("bitsPerToken") and strategy.has("bitsPerFeature")
-    if both or not (strategy.has("bitsPerToken") or strategy.has("bitsPerFeature")):
-        strategy.report("must say how many bits are set", "give bitsPerToken or bitsPerFeature")
-    if strategy.has("bitsPerFeature"):
-        return terms.BitsPerFeature(strategy.integer("bitsPerFeature", 1, limits.INSERTIONS))
-    return terms.BitsPerToken(strategy.integer("bitsPerToken", 1, limits.INSERTIONS, default=1))
-
-
-def _hash(hashing: part.Part, strict: bool) -> terms.Hash:
-    if not hashing.has("hash"):
-        return terms.BlakeHash()
-    chosen = hashing.part("hash")
-    chosen.only({"type", "prevent_singularity"})
-    match chosen.choice("type", _HashType):
-        case _HashType.BLAKE:
-            if chosen.has("prevent_singularity"):
-                chosen.report("belongs to doubleHash", "remove it", "prevent_singularity")
-            return terms.BlakeHash()
-        case _HashType.DOUBLE:
-            return terms.DoubleHash(chosen.truth("prevent_singularity", strict))
-
-
-def _missing_value(hashing: part.Part, strict: bool) -> terms.MissingValue | None:
-    if not hashing.has("missingValue"):
-        return None
-    missing = hashing.part("missingValue")
-    if strict:
-        missing.only({"sentinel", "replaceWith", "description"})
-    return terms.MissingValue(
-        missing.text("sentinel"),
-        missing.text("replaceWith") if missing.has("replaceWith") else None,
-    )
-
-
-def _check_missing_value(feature: terms.Feature, hashing: part.Part) -> None:
+def _check_missing_value(feature: terms.Feature, entry: part.Part) -> None:
     """Check what stands in for a missing value: it is tokenised without further checks."""
     missing = feature.missing_value
     if missing is None:
@@ -220,6 +139,5 @@ def _check_missing_value(feature: terms.Feature, hashing: part.Part) -> None:
     try:
         text.encode(feature.encoding.value)
     except UnicodeEncodeError:
-        hashing.part("missingValue").report(
-            f"cannot be written in {feature.encoding.value}", "use other characters", key
-        )
+        problem = f"cannot be written in {feature.encoding.value}"
+        entry.part("hashing").part("missingValue").report(problem, "use other characters", key)

@@ -28,7 +28,7 @@ class SchemaFault:
 
 
 class InvalidSchema(errors.CallerError):
-    """A linkage schema cannot be used; `faults` lists every reason, in the order of the document."""
+    """A linkage schema cannot be used; `faults` lists every reason."""
 
     def __init__(self, faults: Sequence[SchemaFault]) -> None:
         self.faults = tuple(faults)
