@@ -53,6 +53,8 @@ def datasets(name: str, column: Any, length: int) -> int | numpy.typing.NDArray[
         if not 0 <= int(column) < DATASETS_MAX:
             raise IndexError(f"{name} is {column}, outside 0..{DATASETS_MAX - 1}")
         return int(column)
+    if numpy.ndim(column) == 0:
+        raise TypeError(f"{name} must be an int or an array of them, not {type(column).__name__}")
     array = integers(name, column, numpy.uint16)
     if len(array) != length:
         raise ValueError(f"{name} has {len(array)} values for {length} pairs")
