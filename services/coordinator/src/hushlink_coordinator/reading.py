@@ -38,10 +38,11 @@ async def pages(
     total = len(published.page_first_groups)
     for number in range(first, total if count is None else min(first + count, total)):
         start, stop = published.page_offsets[number : number + 2]
-        yield _page(number, published.page_first_groups[number], await objects.get(key, start, stop), key)
+        yield page(number, published.page_first_groups[number], await objects.get(key, start, stop), key)
 
 
-def _page(number: int, first_group: int, data: bytes, key: str) -> Page:
+def page(number: int, first_group: int, data: bytes, key: str) -> Page:
+    """A page from its bytes; ``key`` is named if they are damaged."""
     group_count, member_count = np.frombuffer(data, "<u4", 2).tolist()
     if len(data) != 8 + 4 * group_count + 6 * member_count:
         raise blobs.damaged(key)

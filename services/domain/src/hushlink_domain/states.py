@@ -36,15 +36,3 @@ STAGES = (RunState.PLANNING, RunState.COMPARING, RunState.MERGING, RunState.SOLV
 """The stages that do work, in their order."""
 
 ENDED = frozenset({RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED})
-
-
-def following(state: RunState) -> RunState:
-    """The state after a stage that was done.
-
-    Raises:
-        ValueError: nothing follows ``state``.
-    """
-    order = (RunState.QUEUED, *STAGES, RunState.SUCCEEDED)
-    if state not in order[:-1]:
-        raise ValueError(f"nothing follows {state.value}")
-    return order[order.index(state) + 1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from collections.abc import Awaitable, Callable
 
 from hushlink_coordinator import keys
 from hushlink_coordinator.runs import comparing, desk, merging, planning, publishing, solving
@@ -13,6 +14,20 @@ from hushlink_domain import errors, runs, states
 logger = logging.getLogger(__name__)
 
 _State = states.RunState
+_ORDER = (_State.QUEUED, *states.STAGES)
+
+
+async def _plan(work: desk.Desk) -> None:
+    plan = planning.plan(work.datasets, work.rooms.settings.tile_comparisons)
+    await work.rooms.tiles.keep_plan(work.lease, plan, work.comparing)
+
+
+_RECORDED: tuple[tuple[states.RunState, Callable[[desk.Desk], Awaitable[None]]], ...] = (
+    (_State.PLANNING, _plan),
+    (_State.COMPARING, comparing.compare),
+    (_State.MERGING, merging.merge),
+)
+"""The stages whose outcome is recorded as it comes, so that whoever takes the run over goes on in the middle."""
 
 
 async def execute(rooms: desk.Rooms, projects: project_store.ProjectStore, lease: runs.Lease) -> None:
@@ -25,21 +40,12 @@ async def execute(rooms: desk.Rooms, projects: project_store.ProjectStore, lease
         store.runs.LeaseLostError: another process works on the run.
     """
     work = await _desk(rooms, projects, lease)
-    stage = lease.state if lease.state in states.STAGES else _State.PLANNING
-    if stage in (_State.PLANNING,):
-        await rooms.runs.enter(lease, _State.PLANNING)
-        plan = planning.plan(work.datasets, rooms.settings.tile_comparisons)
-        await rooms.tiles.keep_plan(lease, plan, work.comparing)
-        stage = _State.COMPARING
-    if stage is _State.COMPARING:
-        await rooms.runs.enter(lease, _State.COMPARING)
-        await comparing.compare(work)
-        stage = _State.MERGING
-    if stage is _State.MERGING:
-        await rooms.runs.enter(lease, _State.MERGING)
-        await merging.merge(work)
-        stage = _State.SOLVING
-    if stage is _State.SOLVING:
+    begun = max(_ORDER.index(lease.state), 1)
+    for stage, work_on in _RECORDED:
+        if _ORDER.index(stage) >= begun:
+            await rooms.runs.enter(lease, stage)
+            await work_on(work)
+    if begun <= _ORDER.index(_State.SOLVING):
         await rooms.runs.enter(lease, _State.SOLVING)
     columns = await solving.solve(work)
     await rooms.runs.enter(lease, _State.PUBLISHING)

@@ -27,10 +27,10 @@ async def publish(work: desk.Desk, columns: native.GroupColumns) -> groups.Publi
     offsets = [0]
     async with work.rooms.objects.writing(keys.groups(work.lease.project_id, work.lease.run_id)) as writer:
         for start, stop in zip(first_groups, [*first_groups[1:], len(columns.offsets) - 1], strict=True):
-            page = _page(columns, start, stop)
-            name.update(page)
-            offsets.append(offsets[-1] + len(page))
-            await writer.write(page)
+            data = page(columns, start, stop)
+            name.update(data)
+            offsets.append(offsets[-1] + len(data))
+            await writer.write(data)
     published = groups.PublishedGroups(
         run_id=work.lease.run_id,
         digest=digests.Digest(name.digest(), offsets[-1]),
@@ -57,7 +57,8 @@ def page_bounds(offsets: np.ndarray[tuple[int], np.dtype[np.uint64]]) -> list[in
     return bounds
 
 
-def _page(columns: native.GroupColumns, start: int, stop: int) -> bytes:
+def page(columns: native.GroupColumns, start: int, stop: int) -> bytes:
+    """The groups from ``start`` to before ``stop`` as they rest."""
     first, last = int(columns.offsets[start]), int(columns.offsets[stop])
     counts = np.diff(columns.offsets[start : stop + 1]).astype("<u4")
     return b"".join(
