@@ -56,6 +56,7 @@ async def serving(place: folder.Folder, crew: processes.Crew, port: int | None) 
     )
     async with crew.running(program) as process:
         address = await process.until(waiting.until(lambda: _bound(process.log)), _START_SECONDS)
+        crew.watch(process)
         yield Store(f"http://{address}", credentials.blobs_access_key, credentials.blobs_secret_key)
 
 

@@ -154,6 +154,7 @@ async def _started(site: Site, crew: processes.Crew, port: int, stack: contextli
     process = await stack.enter_async_context(crew.running(server))
     status_file = site.cluster / "postmaster.pid"
     await process.until(waiting.until(lambda: _ready(status_file, process.pid) or None), _START_SECONDS)
+    crew.watch(process)
     return port
 
 

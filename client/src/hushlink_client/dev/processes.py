@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import json
 import os
 import pathlib
 import signal
@@ -77,7 +78,7 @@ class Process:
         return f"ended with exit status {status}"
 
     def watch(self, on_death: Callable[[Process], None]) -> None:
-        """Call ``on_death`` if it ends without being asked to."""
+        """From now on call ``on_death`` if it ends without being asked to."""
 
         async def watching() -> None:
             await self._process.wait()
@@ -141,7 +142,7 @@ class Process:
     def last_words(self) -> str:
         """The end of its log, as one line."""
         lines = self.log.read_text(errors="replace").strip().splitlines()
-        return lines[-1][:400] if lines else "(none)"
+        return _message(lines[-1])[:400] if lines else "(none)"
 
 
 class Crew:
@@ -164,15 +165,18 @@ class Crew:
         os.close(self._lifeline)
         os.close(self._lifeline_end)
 
+    def watch(self, process: Process) -> None:
+        """From now on ``process`` is up: its end is a death."""
+        process.watch(self._on_death)
+
     @contextlib.asynccontextmanager
     async def running(self, program: Program) -> AsyncIterator[Process]:
-        """A process that runs inside the ``async with`` block and has ended behind it."""
+        """A process that runs inside the ``async with`` block and has ended behind it. `watch` it once it is up."""
         log = self._logs / f"{program.name}.log"
         if log.exists():
             log.replace(log.with_name(log.name + ".old"))
         process = Process(program, log, await self._start(program, log))
         try:
-            process.watch(self._on_death)
             yield process
         finally:
             await process.stop()
@@ -213,6 +217,18 @@ class Crew:
                 pass_fds=inherited,
                 start_new_session=True,  # a terminal's Ctrl-C is for us, who stop the parts in their order
             )
+
+
+def _message(line: str) -> str:
+    """What a line of a log says; ours are JSON, and the end of a trace is what says most."""
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return line
+    if not isinstance(entry, dict) or "message" not in entry:
+        return line
+    trace = str(entry.get("trace", "")).strip().splitlines()
+    return ": ".join([str(entry["message"]), *trace[-1:]])
 
 
 def _tethered(program: Program) -> tuple[str, ...]:

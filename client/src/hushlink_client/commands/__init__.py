@@ -1,0 +1,1 @@
+"""The subcommands of ``hushlink``, one module each; each has its ``command``."""

@@ -1,0 +1,89 @@
+"""``hushlink dev``: a whole mesh on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import pathlib
+import sys
+
+import click
+import rich.table
+
+from hushlink_client import cli, display, operation
+from hushlink_client.commands import options
+from hushlink_client.dev import folder, mesh, processes
+
+
+@click.command()
+@click.option(
+    "--data",
+    type=options.FOLDER,
+    default=pathlib.Path(".hushlink"),
+    show_default=True,
+    help="Folder that keeps what lasts between starts.",
+)
+@click.option("--ephemeral", is_flag=True, help="Keep nothing.")
+@click.option("--matchers", type=click.IntRange(1, 64), default=2, show_default=True, help="How many matchers.")
+@click.option(
+    "--coordinator-port", type=click.IntRange(1, 65535), help="Default: that of the last start, else any free."
+)
+@click.option("--encoder-port", type=click.IntRange(1, 65535), help="Likewise.")
+@options.as_json
+def command(
+    data: pathlib.Path,
+    ephemeral: bool,
+    matchers: int,
+    coordinator_port: int | None,
+    encoder_port: int | None,
+    as_json: bool,
+) -> None:
+    """Keep a whole mesh up on this machine: Postgres, an object store, a coordinator, matchers and an encoder.
+
+    Everything listens on the loopback interface only. Whoever reaches the coordinator may create projects. Ctrl-C
+    takes everything down.
+    """
+    wanted = {"coordinator": coordinator_port, "encoder": encoder_port}
+    plan = mesh.Plan(
+        data=None if ephemeral else data,
+        matchers=matchers,
+        ports={part: port for part, port in wanted.items() if port is not None},
+    )
+    try:
+        operation.run(_keep_up(plan, as_json=as_json))
+    except cli.InterruptedBySignal:
+        display.console.print("everything is down")
+
+
+async def _keep_up(plan: mesh.Plan, *, as_json: bool) -> None:
+    async with mesh.running(plan, _report_death) as running:
+        facts = {
+            "endpoints": running.endpoints(),
+            "data": str(running.folder.path),
+            "logs": str(running.folder.logs),
+            "keys": str(running.folder.keys),
+        }
+        folder.write_private(running.folder.endpoints, json.dumps(facts) + "\n")
+        if as_json:
+            sys.stdout.write(json.dumps(facts) + "\n")
+            sys.stdout.flush()
+        else:
+            _show(running)
+        await asyncio.Event().wait()
+
+
+def _show(running: mesh.Mesh) -> None:
+    table = rich.table.Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    for part, end in running.endpoints().items():
+        table.add_row(part, end)
+    table.add_row("data", str(running.folder.path) + (" (removed at the end)" if running.folder.ephemeral else ""))
+    table.add_row("logs", str(running.folder.logs))
+    table.add_row("keys", f"{running.folder.keys} (the encoder's secrets: a file's name is the key's)")
+    table.add_row("rights", "anyone may create a project, and gets its rights then: hushlink project create")
+    display.console.print(table, soft_wrap=True)
+    display.console.print("The mesh is up. Ctrl-C takes it down.")
+
+
+def _report_death(process: processes.Process) -> None:
+    text = f"{process.name} {process.ending}; its log: {process.log}; the other parts stay up"
+    display.console.print(text, style="bold red", soft_wrap=True, markup=False)
