@@ -16,7 +16,7 @@
 /* Emission order of a join: left block, right block, left row, right row. These two sizes are part of
  * the contract: changing one changes the order in which pairs leave the kernel. */
 #define HL_LEFT_BLOCK 8192u
-#define HL_RIGHT_BLOCK 1024u
+#define HL_RIGHT_BLOCK 2048u
 
 #define HL_WIDTH_MIN 1u       /* bytes in one row, least */
 #define HL_WIDTH_MAX 2048u    /* bytes in one row, most: 16,384 bits */

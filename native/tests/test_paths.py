@@ -9,7 +9,7 @@ import pytest
 import hushlink_native
 
 FASTER = hushlink_native.kernel_paths()[1:]
-LEFT_BLOCK, RIGHT_BLOCK = 8192, 1024
+LEFT_BLOCK, RIGHT_BLOCK = hushlink_native.LEFT_BLOCK, hushlink_native.RIGHT_BLOCK
 
 
 def emitted(left, right, threshold, metric, path, prune=True):

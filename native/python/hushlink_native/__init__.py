@@ -43,7 +43,9 @@ or datasets that do not exist, MemoryError. No argument crashes the process.
 
 from hushlink_native.groups import GreedySolver, Group, GroupColumns, greedy_groups
 from hushlink_native.join import (
+    LEFT_BLOCK,
     METRICS,
+    RIGHT_BLOCK,
     Join,
     JoinCancelledError,
     PairColumns,
@@ -55,7 +57,9 @@ from hushlink_native.paths import UnavailablePathError, active_path, kernel_path
 from hushlink_native.rows import WIDTH_MAX, popcounts
 
 __all__ = [
+    "LEFT_BLOCK",
     "METRICS",
+    "RIGHT_BLOCK",
     "WIDTH_MAX",
     "GreedySolver",
     "Group",

@@ -20,6 +20,10 @@ METRICS: dict[str, int] = {
     "overlap": _binding.lib.HL_OVERLAP,
 }
 
+LEFT_BLOCK: int = _binding.lib.HL_LEFT_BLOCK
+RIGHT_BLOCK: int = _binding.lib.HL_RIGHT_BLOCK
+"""Sizes of the blocks, in rows, that define the order in which a join emits its pairs."""
+
 _FIRST_CAPACITY = 1 << 16
 _LARGEST_CAPACITY = 1 << 22
 
