@@ -33,17 +33,25 @@ async def serve(settings: config.CoordinatorConfig, stop: asyncio.Event) -> None
             connection.connected(url, most_connections=settings.database_connections)
         )
         objects = await stack.enter_async_context(blobs.connected(settings))
-        matchers = await stack.enter_async_context(dispatch.MatcherPool.open(settings))
         stores = project_store.ProjectStore(database), run_store.RunStore(database), upload_store.UploadStore(database)
         heard = changes.Changes(url)
         supervisor = lifecycle.Supervisor(stop)
         stack.push_async_callback(supervisor.close)
         supervisor.start("changes", heard.listen())
+        matchers = await stack.enter_async_context(dispatch.MatcherPool.open(_dispatch(settings), supervisor))
         rooms = desk.Rooms(settings, stores[1], tile_store.TileStore(database), stores[2], objects, matchers)
         supervisor.start("worker", worker.Worker(rooms, stores[0], heard).work())
         registers = _registers(settings, stores, objects, heard)
         await stack.enter_async_context(server.serving(settings, "coordinator", SERVICES, registers))
         await stop.wait()
+
+
+def _dispatch(settings: config.CoordinatorConfig) -> dispatch.Settings:
+    return dispatch.Settings(
+        matchers=settings.matchers,
+        resolve_seconds=settings.matchers_resolve_seconds,
+        channel=settings.matchers_channel,
+    )
 
 
 def _registers(

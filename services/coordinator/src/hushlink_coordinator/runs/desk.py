@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from hushlink_coordinator import blobs, config, dispatch
+from hushlink_coordinator import blobs, config
+from hushlink_coordinator.dispatch import pool
 from hushlink_coordinator.store import runs as run_store
 from hushlink_coordinator.store import tiles as tile_store
 from hushlink_coordinator.store import uploads as upload_store
@@ -20,7 +21,7 @@ class Rooms:
     tiles: tile_store.TileStore
     uploads: upload_store.UploadStore
     objects: blobs.Blobs
-    matchers: dispatch.MatcherPool
+    matchers: pool.MatcherPool
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
