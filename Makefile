@@ -54,9 +54,61 @@ clean: ## remove everything that set-up made
 # ---- protos -----------------------------------------------------------------
 
 PROTOS := $(shell cd protos && find hushlink -name '*.proto')
+# $(call compile-protos,FOLDER): the generated Python of every proto, below FOLDER (as seen from protos/).
+compile-protos = cd protos && PATH=../$(BIN):$$PATH ../$(BIN)/python -m grpc_tools.protoc -I. \
+	  --python_out=$(1) --grpc_python_out=$(1) --mypy_out=quiet:$(1) --mypy_grpc_out=quiet:$(1) $(PROTOS)
 
 .PHONY: proto
 proto: setup ## generate the Python beside the protos
-	@cd protos && PATH=../$(BIN):$$PATH ../$(BIN)/python -m grpc_tools.protoc -I. \
-	  --python_out=. --grpc_python_out=. --mypy_out=quiet:. --mypy_grpc_out=quiet:. $(PROTOS)
+	@$(call compile-protos,.)
 	@cd protos && find hushlink -type d ! -name __pycache__ -exec sh -c 'test -e "$$1/__init__.py" || echo "\"\"\"Generated from the protos beside it.\"\"\"" > "$$1/__init__.py"' _ {} \;
+
+.PHONY: check-generated
+check-generated: setup ## the committed Python is what the protos generate
+	@rm -rf .build/generated && mkdir -p .build/generated
+	@$(call compile-protos,../.build/generated)
+	@diff -r --brief -x __pycache__ -x '*.proto' -x __init__.py -x py.typed protos/hushlink .build/generated/hushlink \
+	  || { echo "the generated Python is not what the protos say: run 'make proto' and commit"; exit 1; }
+
+# ---- buf: lint and breaking changes of the protos; from npm -------------------
+
+BUF := .build/node/node_modules/.bin/buf
+# What the protos may not break: the last release, else what origin's main has, else the last commit.
+PROTOS_BASE ?= $(or $(shell git describe --tags --abbrev=0 --match 'v[0-9]*' 2>/dev/null),$(shell git rev-parse --quiet --verify origin/HEAD 2>/dev/null),HEAD)
+
+$(STAMPS)/buf: requirements/node/package.json requirements/node/package-lock.json | $(STAMPS)/machine
+	@mkdir -p .build/node && cp requirements/node/package.json requirements/node/package-lock.json requirements/node/.npmrc .build/node/
+	@cd .build/node && npm install --silent
+	@touch $@
+
+.PHONY: check-protos
+check-protos: ## buf's lint, format and breaking-change checks
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory buf; \
+	  elif [ -n "$${CI:-}" ]; then echo "check-protos: npm is missing, and CI requires it: install the package npm"; exit 1; \
+	  else echo "SKIPPED check-protos: there is no npm, which buf comes from; CI runs it"; fi
+
+.PHONY: buf
+buf: $(STAMPS)/buf
+	@cd protos && ../$(BUF) lint && ../$(BUF) format --diff --exit-code
+	@cd protos && { ! git -C .. rev-parse --quiet --verify '$(PROTOS_BASE)^{commit}' >/dev/null \
+	  || ../$(BUF) breaking --against '../.git#ref=$(PROTOS_BASE),subdir=protos'; }
+
+# ---- checks -----------------------------------------------------------------
+
+SOURCES := protos native/python services/domain/src services/mesh/src services/encoder/src services/matcher/src services/coordinator/src client/src
+
+.PHONY: lint
+lint: setup ## ruff: rules and format; hadolint on the Dockerfile
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet . || { $(BIN)/ruff format --check .; exit 1; }
+
+.PHONY: types
+types: setup ## mypy --strict over every member and the tests
+	@$(BIN)/mypy $(SOURCES) tests native/tests
+
+.PHONY: contracts
+contracts: setup ## the import rules
+	@$(BIN)/lint-imports
+
+.PHONY: check
+check: lint types contracts check-generated check-protos ## everything that is checked without running it
