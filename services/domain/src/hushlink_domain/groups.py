@@ -1,8 +1,8 @@
 """Groups: rows that belong to one person, and the layout of a result of them at rest.
 
-Members ascend by (dataset, row), groups by their first member. A result is a sequence of pages; a page is four columns one
-after the other, little-endian: how many groups and how many members (two unsigned 32-bit integers), the groups' member
-counts (32 bits each), the members' datasets (16 bits each), the members' rows (32 bits each).
+Members ascend by (dataset, row), groups by their first member. A result is a sequence of pages; a page is how many
+groups and how many members it has (two unsigned 32-bit integers), then three columns one after the other: the groups'
+member counts (32 bits each), the members' datasets (16 bits each), the members' rows (32 bits each); all little-endian.
 """
 
 from __future__ import annotations
