@@ -69,14 +69,19 @@ def hushlink() -> None:
     """Find which records of several files describe the same people, without showing anyone a name."""
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Run the command and exit with its status."""
-    sys.exit(_status(hushlink, arguments))
+def main() -> None:
+    """Run ``hushlink`` and exit with its status."""
+    end(hushlink)
 
 
-def _status(command: click.Command, arguments: list[str] | None) -> int:
+def end(command: click.Command) -> None:
+    """Run a command and exit with its status."""
+    sys.exit(_status(command))
+
+
+def _status(command: click.Command) -> int:
     try:
-        outcome: Any = command.main(arguments, prog_name="hushlink", standalone_mode=False)
+        outcome: Any = command.main(prog_name="hushlink", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         return error.exit_code

@@ -9,13 +9,23 @@ import importlib.metadata
 import importlib.util
 import pathlib
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from hushlink_client import encodings_file, errors
 from hushlink_domain import schema
 
 if TYPE_CHECKING:
     import hushlink_encoder
+
+Secret: TypeAlias = "hushlink_encoder.Secret"  # noqa: S105 - the name of a type
+
+
+def shipped_schema(name: str) -> str:
+    """The text of a linkage schema that comes with the encoder."""
+    _check_installed()
+    from hushlink_encoder import schemas  # noqa: PLC0415 - optional
+
+    return schemas.text(name).decode()
 
 
 def read_schema(path: pathlib.Path, mode: str | None = None) -> schema.LinkageSchema:
@@ -42,7 +52,7 @@ def read_schema_text(path: pathlib.Path) -> str:
         raise errors.InputError(f"the schema {path} is no UTF-8 text (byte {error.start})") from None
 
 
-def read_secret(path: pathlib.Path) -> hushlink_encoder.Secret:
+def read_secret(path: pathlib.Path) -> Secret:
     """The linkage secret in a file: its bytes with one trailing line end removed.
 
     Raises:
@@ -54,7 +64,7 @@ def read_secret(path: pathlib.Path) -> hushlink_encoder.Secret:
     return hushlink_encoder.read_secret(path)
 
 
-def key_check(secret: hushlink_encoder.Secret, agreed: schema.LinkageSchema, project_id: str) -> bytes:
+def key_check(secret: Secret, agreed: schema.LinkageSchema, project_id: str) -> bytes:
     """16 bytes that are equal exactly where secret, schema and project are. It takes a tenth of a second."""
     import hushlink_encoder  # noqa: PLC0415 - optional
 
@@ -65,7 +75,7 @@ def encode_csv(
     records: pathlib.Path,
     target: pathlib.Path,
     agreed: schema.LinkageSchema,
-    secret: hushlink_encoder.Secret,
+    secret: Secret,
     *,
     check: bytes = b"",
     on_rows: Callable[[int], None] = lambda _: None,

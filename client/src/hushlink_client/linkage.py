@@ -8,7 +8,7 @@ import dataclasses
 import pathlib
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from hushlink_client import (
     concurrency,
@@ -26,9 +26,6 @@ from hushlink_domain import errors as domain_errors
 from hushlink_domain import runs as domain_runs
 from hushlink_domain import schema, states
 
-if TYPE_CHECKING:
-    import hushlink_encoder
-
 PROJECT_NAME = "hushlink link"
 
 
@@ -38,7 +35,7 @@ class Agreement:
 
     schema_text: str
     agreed: schema.LinkageSchema
-    secret: hushlink_encoder.Secret = dataclasses.field(repr=False)
+    secret: encoding.Secret = dataclasses.field(repr=False)
     threshold: float
 
     @classmethod

@@ -1,0 +1,88 @@
+"""``python -m hushlink_client.demo``: links two files of invented people on a mesh of this machine, and tells how well.
+
+The exit status is 1 when precision or recall is below what the shipped schema reaches on these files.
+"""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import pathlib
+import secrets
+import sys
+import tempfile
+import time
+
+import click
+import rich.console
+import rich.table
+
+from hushlink_client import cli, connection, display, encoding, febrl, linkage, operation
+from hushlink_client.dev import mesh
+
+SCHEMA = "febrl4"
+THRESHOLD = 0.70
+"""Fits the schema: no two people of these files are as similar, and nearly every pair of records of one person is."""
+
+_LEAST = 0.99
+
+
+@click.command()
+def command() -> int:
+    """Link febrl4 on a mesh of this machine."""
+    return operation.run(_demo())
+
+
+async def _demo() -> int:
+    with tempfile.TemporaryDirectory(prefix="hushlink-demo-") as name:
+        folder = pathlib.Path(name)
+        files = febrl.write_clean(folder)
+        (folder / "schema.json").write_text(encoding.shipped_schema(SCHEMA), encoding="utf-8")
+        (folder / "secret").write_text(secrets.token_urlsafe(32) + "\n")
+        agreement = linkage.Agreement.read(folder / "schema.json", folder / "secret", THRESHOLD)
+        display.console.print("starting Postgres, an object store, a coordinator, two matchers and an encoder ...")
+        started = time.monotonic()
+        async with mesh.running(mesh.Plan()) as running:
+            mesh_seconds = time.monotonic() - started
+            with display.board(quiet=False) as board:
+                bars = display.LinkageBars(board)
+                started = time.monotonic()
+                encoded = await linkage.encode(files, agreement, folder, bars)
+                seconds = {"encode": time.monotonic() - started}
+                async with connection.connected(running.coordinator) as coordinator:
+                    outcome = await linkage.link(coordinator, encoded, agreement, folder / "groups.csv", bars)
+        precision, recall = febrl.quality(_groups(folder / "groups.csv"), files)
+        _show(outcome, {"mesh start": mesh_seconds, **seconds, **outcome.seconds}, precision, recall)
+        return 0 if min(precision, recall) >= _LEAST else 1
+
+
+def _groups(file: pathlib.Path) -> list[list[tuple[int, int]]]:
+    with file.open(newline="", encoding="ascii") as source:
+        lines = list(csv.DictReader(source))
+    return [
+        [(int(line["dataset"]), int(line["row"])) for line in members]
+        for _, members in itertools.groupby(lines, key=lambda line: line["group"])
+    ]
+
+
+def _show(outcome: linkage.Outcome, seconds: dict[str, float], precision: float, recall: float) -> None:
+    table = rich.table.Table(title="febrl4", show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
+    table.add_row("records", " + ".join(f"{rows:,}" for rows in outcome.summary.dataset_rows))
+    table.add_row("comparisons", f"{outcome.comparisons:,}")
+    table.add_row("comparisons per second", f"{outcome.comparisons / max(seconds['comparing'], 1e-3):,.0f}")
+    table.add_row("candidate pairs", f"{outcome.summary.candidate_pairs:,}")
+    table.add_row("groups", f"{outcome.summary.group_count:,}", end_section=True)
+    table.add_row("precision", f"{precision:.4f}")
+    table.add_row("recall", f"{recall:.4f}")
+    table.add_row("F1", f"{2 * precision * recall / max(precision + recall, 1e-9):.4f}", end_section=True)
+    for stage, duration in seconds.items():
+        table.add_row(f"{stage}, seconds", f"{duration:.2f}")
+    rich.console.Console(highlight=False).print(table)
+    if min(precision, recall) < _LEAST:
+        sys.stderr.write(f"precision or recall is below {_LEAST}\n")
+
+
+if __name__ == "__main__":
+    cli.end(command)
