@@ -112,3 +112,18 @@ contracts: setup ## the import rules
 
 .PHONY: check
 check: lint types contracts check-generated check-protos ## everything that is checked without running it
+
+# ---- benchmarks -------------------------------------------------------------
+
+.PHONY: bench bench-quick bench-kernel bench-mesh
+bench: bench-kernel bench-mesh ## figures beside the peers', measured in the same run (minutes)
+
+bench-kernel: setup
+	@$(BIN)/python -m benchmarks.kernel
+
+bench-mesh: setup
+	@$(BIN)/python -m benchmarks.mesh
+
+bench-quick: setup ## the same at small sizes (under three minutes)
+	@$(BIN)/python -m benchmarks.kernel --quick
+	@$(BIN)/python -m benchmarks.mesh --sizes 50000 --repeats 3
