@@ -208,6 +208,12 @@ def test_each_fault_is_named_at_its_place(path: str, value: object, fault_path: 
     assert fault_path in faults(with_member(path, value))
 
 
+def test_one_bit_has_no_second_stride() -> None:
+    double = text_column(hash={"type": "doubleHash", "prevent_singularity": True})
+    assert "$.features[0].hashing.hash" in faults(document(double, l=1))
+    schema.parse(document(double, l=1, xor_folds=1))
+
+
 def test_all_faults_come_together_and_only_once() -> None:
     bad = document(text_column(hash=[]), {"identifier": "b", "ignored": True, "extra": 1}, l=0)
     del bad["features"][0]["hashing"]["strategy"]

@@ -52,8 +52,7 @@ def _double(feature_keys: keys.FeatureKeys, length: int, prevent_singularity: bo
         start = int.from_bytes(hmac.digest(first, token, "sha1"), "big") % length
         step = stride(token)
         attempt = 0
-        # A length of 1 has no other stride than 0.
-        while prevent_singularity and step == 0 and length > 1:
+        while prevent_singularity and step == 0:
             step = stride(token + chr(attempt).encode("utf-8"))
             attempt += 1
         return [(start + index * step) % length for index in range(k)]

@@ -13,6 +13,8 @@ def check(schema: linkage.LinkageSchema, log: list[faults.SchemaFault]) -> None:
         path = f"$.features[{position}].hashing.hash"
         if isinstance(feature.hash, terms.BlakeHash):
             _blake(schema, path, log)
+        elif feature.hash.prevent_singularity and schema.working_bits == 1:
+            log.append(faults.SchemaFault(path, "cannot prevent singularity in a filter of 1 bit", "choose a larger l"))
     if schema.mode is linkage.Mode.STRICT:
         _strict(schema, log)
 
