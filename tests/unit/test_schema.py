@@ -295,6 +295,25 @@ def test_modes() -> None:
         schema.parse(double, "loose")
 
 
+def test_cautions() -> None:
+    assert schema.cautions(document()) == ()
+    doubtful = document(
+        text_column(missingValue={"sentinel": "NA"}, hash={"type": "doubleHash"}),
+        text_column(missingValue={"sentinel": ""}),
+        text_column("c", missingValue={"sentinel": "NA", "replaceWith": ""}),
+        xorFolds=1,
+    )
+    assert sorted(caution.path for caution in schema.cautions(doubtful)) == [
+        "$.clkConfig.xorFolds",
+        "$.features[0].hashing.hash",
+        "$.features[0].hashing.missingValue",
+    ]
+    doubtful = {**document(text_column(), text_column()), "hushlink": {"mode": "compat"}}
+    assert [caution.path for caution in schema.cautions(doubtful)] == ["$.features[1].identifier"]
+    with pytest.raises(schema.InvalidSchema):
+        schema.cautions(document(l=0))
+
+
 def test_fingerprint_ignores_what_has_no_meaning() -> None:
     plain = schema.parse(document())
     dressed = document(text_column(hash={"type": "blakeHash"}), xor_folds=0)

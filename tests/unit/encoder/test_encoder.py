@@ -1,6 +1,8 @@
 """The encoder's promises: shape, order, determinism, independence of batches and of caches."""
 
 import pickle
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -94,6 +96,16 @@ def test_schemas_already_parsed() -> None:
         hushlink_encoder.Encoder(parsed, SECRET, mode="strict")
 
 
+def test_the_engine_needs_no_network_library() -> None:
+    check = "import sys, hushlink_encoder; sys.exit(bool({'grpc', 'google.protobuf', 'hushlink'} & set(sys.modules)))"
+    subprocess.run([sys.executable, "-c", check], check=True)
+
+
+def test_parameters_go_by_the_promised_names() -> None:
+    encoder = hushlink_encoder.Encoder(schema=TWO, secret=SECRET, mode=None)
+    assert (encoder.encode(rows=[["a", "b"]]) == hushlink_encoder.Encoder(TWO, SECRET).encode([["a", "b"]])).all()
+
+
 def test_an_invalid_schema_is_refused() -> None:
     with pytest.raises(schema.InvalidSchema, match="clkConfig"):
         hushlink_encoder.Encoder({"version": 3, "features": []}, SECRET)
@@ -124,6 +136,7 @@ def test_ngrams(value: str, n: int) -> None:
         (schema.NumericComparison(2.5, 1), "1", "0 2 4"),
         (schema.NumericComparison(3.5, 1), "1", "0 4 8"),
         (schema.NumericComparison(8, 1), "2.9", "0 8 16"),  # cut to 2; 4 lies halfway and goes up
+        (schema.NumericComparison(8, 1), "1.9", "-8 0 8"),  # cut to 1
         (schema.NumericComparison(0.5, 1, 1), "2.25", "40 45 50"),
         (schema.NumericComparison(8, 1), "", ""),
     ],

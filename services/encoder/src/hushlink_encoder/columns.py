@@ -11,9 +11,8 @@ from typing import Final, TypeAlias
 from hushlink_domain import schema
 from hushlink_encoder import bloom, canonical, faults, hashing, keys, tokens
 
-CACHE_BYTES: Final = 16 << 20
-"""Filters kept per cache, roughly; there are two caches per column."""
 CACHE_ENTRIES: Final = 1 << 15
+"""Most entries of one cache; more would seldom be asked for again."""
 ENTRY_OVERHEAD: Final = 256
 """Bytes of key, value and table slot beside the filter of one cached entry."""
 
@@ -30,10 +29,19 @@ CODECS: Final = {
 
 
 class ColumnEncoder:
-    """Encodes the cells of one feature; not to be used by two threads at once."""
+    """Encodes the cells of one feature; not to be used by two threads at once.
+
+    `cache_bytes` bounds what it remembers, roughly, half for cells and half for tokens.
+    """
 
     def __init__(
-        self, position: int, feature: schema.Feature, agreed: schema.LinkageSchema, column_keys: keys.FeatureKeys
+        self,
+        position: int,
+        feature: schema.Feature,
+        agreed: schema.LinkageSchema,
+        column_keys: keys.FeatureKeys,
+        *,
+        cache_bytes: int,
     ) -> None:
         self.position = position
         self.identifier = feature.identifier
@@ -45,7 +53,7 @@ class ColumnEncoder:
         self._mark, self._codec = CODECS[feature.encoding]
         self._indices = hashing.indexer(feature.hash, column_keys, agreed.working_bits)
         self._size = (agreed.working_bits + 7) // 8
-        self._entries = max(1, min(CACHE_ENTRIES, CACHE_BYTES // (self._size + ENTRY_OVERHEAD)))
+        self._entries = max(1, min(CACHE_ENTRIES, cache_bytes // 2 // (self._size + ENTRY_OVERHEAD)))
         self._cells: dict[str, bytes] = {}
         self._tokens: dict[tuple[str, int], int] = {}
 

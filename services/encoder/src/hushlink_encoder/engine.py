@@ -10,7 +10,7 @@ from typing import Final, Literal, TypeAlias
 import numpy as np
 from numpy import typing as npt
 
-from hushlink_domain import schema
+from hushlink_domain import schema as linkage
 from hushlink_encoder import bloom, columns, faults, keys, records
 
 Encodings: TypeAlias = npt.NDArray[np.uint8]
@@ -19,6 +19,8 @@ Encodings: TypeAlias = npt.NDArray[np.uint8]
 STEP_ROWS: Final = 8192
 STEP_BYTES: Final = 64 << 20
 """Rows worked on at a time: at most this many, and at most this many bytes of filters."""
+CACHE_BYTES: Final = 128 << 20
+"""What an encoder may remember of cells and tokens, roughly, all columns together."""
 
 
 class Encoder:
@@ -28,7 +30,7 @@ class Encoder:
     closed. It is a context manager. Use it from one thread at a time; encoders are independent.
 
     Args:
-        agreed: the linkage schema, as decoded JSON (clkhash's format, see `hushlink_domain.schema`)
+        schema: the linkage schema, as decoded JSON (clkhash's format, see `hushlink_domain.schema`)
             or already parsed.
         secret: the linkage secret; bytes are taken exactly as they are.
         mode: "compat" or "strict" overrides the schema's own mode; None goes by the schema.
@@ -41,17 +43,20 @@ class Encoder:
 
     def __init__(
         self,
-        agreed: Mapping[str, object] | schema.LinkageSchema,
+        schema: Mapping[str, object] | linkage.LinkageSchema,
         secret: bytes | keys.Secret,
         *,
         mode: Literal["compat", "strict"] | None = None,
     ) -> None:
-        self.schema = _parsed(agreed, mode)
+        self.schema = _parsed(schema, mode)
         shared = secret if isinstance(secret, keys.Secret) else keys.Secret(secret)
         column_keys = keys.derive(shared, self.schema)
+        features = list(self.schema.features())
         self._columns = tuple(
-            columns.ColumnEncoder(position, feature, self.schema, column_keys[position])
-            for position, feature in self.schema.features()
+            columns.ColumnEncoder(
+                position, feature, self.schema, column_keys[position], cache_bytes=CACHE_BYTES // len(features)
+            )
+            for position, feature in features
         )
         self._filter_bytes = (self.schema.working_bits + 7) // 8
         self._step = max(1, min(STEP_ROWS, STEP_BYTES // self._filter_bytes))
@@ -143,11 +148,11 @@ class Encoder:
 
 
 def _parsed(
-    agreed: Mapping[str, object] | schema.LinkageSchema, mode: Literal["compat", "strict"] | None
-) -> schema.LinkageSchema:
-    if not isinstance(agreed, schema.LinkageSchema):
-        return schema.parse(agreed, mode)
-    if mode is not None and schema.Mode(mode) is not agreed.mode:
+    agreed: Mapping[str, object] | linkage.LinkageSchema, mode: Literal["compat", "strict"] | None
+) -> linkage.LinkageSchema:
+    if not isinstance(agreed, linkage.LinkageSchema):
+        return linkage.parse(agreed, mode)
+    if mode is not None and linkage.Mode(mode) is not agreed.mode:
         raise ValueError(f"the schema was parsed in mode {agreed.mode}: parse it in mode {mode}")
     return agreed
 

@@ -60,7 +60,7 @@ class RecordFault:
         if self.line is not None:
             place.append(f"line {self.line}")
         if self.row is not None:
-            place.append(f"data row {self.row}")
+            place.append(f"data row {self.row} (from 0)")
         if self.column is not None:
             place.append(f"column {self.column!r}")
         text = f"{', '.join(place)} {self.kind.value}".lstrip()

@@ -7,6 +7,8 @@ every fault at once::
     agreed = schema.parse_json(path.read_bytes())      # or parse(dict)
     agreed.width_bits, agreed.identifiers, agreed.fingerprint().hex()
 
+`cautions` says what a sound schema does that its authors may not have meant.
+
 Modes. A plain schema is `compat`: encodings equal those of clkhash 0.18.3 bit for bit. A schema
 that has our extension, the top-level object `hushlink`, is `strict` unless it says otherwise::
 
@@ -26,7 +28,7 @@ that has our extension, the top-level object `hushlink`, is `strict` unless it s
 
 from __future__ import annotations
 
-from hushlink_domain.schema.document import parse, parse_json
+from hushlink_domain.schema.document import cautions, parse, parse_json
 from hushlink_domain.schema.faults import InvalidSchema, SchemaFault
 from hushlink_domain.schema.linkage import LinkageSchema, Mode
 from hushlink_domain.schema.terms import (
@@ -85,6 +87,7 @@ __all__ = [
     "Strategy",
     "StringFormat",
     "TextEncoding",
+    "cautions",
     "parse",
     "parse_json",
 ]

@@ -49,6 +49,23 @@ def parse(document: object, mode: str | None = None) -> linkage.LinkageSchema:
     return schema
 
 
+def cautions(document: object) -> tuple[faults.SchemaFault, ...]:
+    """Say what a sound schema does that its authors may not have meant; none of it is refused.
+
+    That is all that strict mode would refuse or mend, and sentinels that are encoded like values.
+
+    Raises:
+        InvalidSchema: the schema is not sound.
+    """
+    schema = parse(document)
+    found = rules.cautions(schema)
+    try:
+        parse(document, linkage.Mode.STRICT.value)
+    except faults.InvalidSchema as refused:
+        found += refused.faults
+    return found
+
+
 def _version(top: part.Part) -> int | None:
     if not top.require("version"):
         return None

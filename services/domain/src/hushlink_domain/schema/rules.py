@@ -19,6 +19,22 @@ def check(schema: linkage.LinkageSchema, log: list[faults.SchemaFault]) -> None:
         _strict(schema, log)
 
 
+def cautions(schema: linkage.LinkageSchema) -> tuple[faults.SchemaFault, ...]:
+    """List what is allowed but seldom meant."""
+    found = []
+    for position, feature in schema.features():
+        path = f"$.features[{position}].hashing"
+        missing = feature.missing_value
+        if missing is not None and missing.sentinel and missing.replace_with is None:
+            problem = "has no replaceWith: the sentinel itself is encoded, and missing values look alike"
+            remedy = 'write "replaceWith": "" to encode nothing'
+            found.append(faults.SchemaFault(f"{path}.missingValue", problem, remedy))
+        if isinstance(feature.hash, terms.DoubleHash) and not feature.hash.prevent_singularity:
+            problem = "lets a token set a single bit when its second hash is 0"
+            found.append(faults.SchemaFault(f"{path}.hash", problem, 'write "prevent_singularity": true'))
+    return tuple(found)
+
+
 def _key_material(schema: linkage.LinkageSchema, log: list[faults.SchemaFault]) -> None:
     """HKDF gives at most 255 digests; two keys are drawn for every column, ignored ones too."""
     limit = 255 * schema.kdf.hash.digest_bytes
