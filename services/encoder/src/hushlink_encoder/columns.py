@@ -5,6 +5,8 @@ The caches live as long as the column encoder, that is one job, and are bounded 
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
@@ -55,7 +57,8 @@ class ColumnEncoder:
         self._size = (agreed.working_bits + 7) // 8
         self._entries = max(1, min(CACHE_ENTRIES, cache_bytes // 2 // (self._size + ENTRY_OVERHEAD)))
         self._cells: dict[str, bytes] = {}
-        self._tokens: dict[tuple[str, int], int] = {}
+        self._tokens: dict[int, _TokenFilters] = {}
+        self._remembered = 0
 
     def filter(self, cell: str) -> bytes | faults.Kind:
         """Give the cell's filter before folding, or what is wrong with the cell."""
@@ -78,6 +81,7 @@ class ColumnEncoder:
         """Drop every cached cell and token."""
         self._cells.clear()
         self._tokens.clear()
+        self._remembered = 0
 
     def _canonical(self, cell: object) -> str | faults.Kind:
         if not isinstance(cell, str):
@@ -92,19 +96,40 @@ class ColumnEncoder:
         if not cut:
             return 0
         k, longer = self._insertions(len(cut))
-        union = 0
-        for place, token in enumerate(cut):
-            union |= self._mask(token, k + 1 if place < longer else k)
+        union = functools.reduce(operator.or_, map(self._token_filters(k).__getitem__, cut[longer:]), 0)
+        if longer:
+            union |= functools.reduce(operator.or_, map(self._token_filters(k + 1).__getitem__, cut[:longer]))
         return union
 
-    def _mask(self, token: str, k: int) -> int:
-        known = self._tokens.get((token, k))
-        if known is not None:
-            return known
-        found = bloom.mask(self._indices((self._mark + token).encode(self._codec), k), self._size)
-        if len(self._tokens) >= self._entries:
-            self._tokens.clear()
-        self._tokens[token, k] = found
+    def _token_filters(self, k: int) -> _TokenFilters:
+        known = self._tokens.get(k)
+        if known is None:
+            known = self._tokens[k] = _TokenFilters(functools.partial(self._work_out, k=k))
+        return known
+
+    def _work_out(self, token: str, k: int) -> int:
+        if self._remembered >= self._entries:
+            for filters in self._tokens.values():
+                filters.clear()
+            self._remembered = 0
+        self._remembered += 1
+        return bloom.mask(self._indices((self._mark + token).encode(self._codec), k), self._size)
+
+
+class _TokenFilters(dict[str, int]):
+    """The filters of tokens that set the same number of bits, each worked out when first asked for.
+
+    A dict, because a union over a value's tokens then runs without a Python call per token.
+    """
+
+    __slots__ = ("_work_out",)
+
+    def __init__(self, work_out: Callable[[str], int]) -> None:
+        super().__init__()
+        self._work_out = work_out
+
+    def __missing__(self, token: str) -> int:
+        self[token] = found = self._work_out(token)
         return found
 
 
