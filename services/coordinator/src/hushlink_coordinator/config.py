@@ -24,8 +24,11 @@ class CoordinatorConfig(config.ProcessConfig):
     blobs_bucket: str = "hushlink"
     """The bucket; created if it is not there."""
     blobs_access_key: pydantic.SecretStr
+    """The object store's access key."""
     blobs_secret_key: pydantic.SecretStr
+    """Its secret key."""
     blobs_region: str = "us-east-1"
+    """The region that requests are signed for."""
     blobs_ca: pathlib.Path | None = None
     """PEM authorities that the object store's certificate is checked against; None = the system's."""
     blobs_connections: int = pydantic.Field(default=16, ge=2, le=1000)

@@ -10,7 +10,7 @@ import asyncio
 import collections
 import hashlib
 
-from hushlink_coordinator import blobs, identifiers, keys
+from hushlink_coordinator import blobs, identifiers, keys, meters
 from hushlink_coordinator.store import uploads as upload_store
 from hushlink_domain import chunks, digests, encodings, errors, projects, uploads
 
@@ -49,6 +49,7 @@ class Uploading:
         if first_row != self._next_row:
             raise upload_store.offset(self._next_row, first_row)
         self._next_row += encodings.rows_in(first_row, len(rows), self._row_bytes)
+        meters.UPLOADED_BYTES.inc(len(rows))
         self._hash.update(rows)
         self._buffer += rows
         while len(self._buffer) >= self._chunk_bytes:
@@ -69,7 +70,9 @@ class Uploading:
         while self._writing:
             await self._keep_oldest()
         last_chunk = await last if last is not None else None
-        return await self._store.seal(self._upload, last_chunk, row_count, digest)
+        sealed = await self._store.seal(self._upload, last_chunk, row_count, digest)
+        meters.SEALED_ROWS.inc(row_count)
+        return sealed
 
     def _check(self, row_count: int, digest: digests.Digest) -> None:
         if self._next_row == 0:

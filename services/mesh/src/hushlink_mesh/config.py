@@ -25,7 +25,7 @@ class ProcessConfig(pydantic_settings.BaseSettings):
     """What may vary for any process of the mesh. Each field is the environment variable HUSHLINK_<FIELD>."""
 
     model_config = pydantic_settings.SettingsConfigDict(
-        env_prefix=PREFIX, frozen=True, hide_input_in_errors=True, extra="forbid"
+        env_prefix=PREFIX, frozen=True, hide_input_in_errors=True, extra="forbid", use_attribute_docstrings=True
     )
 
     listen: str = "127.0.0.1:0"

@@ -7,7 +7,7 @@ import logging
 
 import numpy as np
 
-from hushlink_coordinator import blobs, keys
+from hushlink_coordinator import blobs, keys, meters
 from hushlink_coordinator.runs import desk, progress
 from hushlink_domain import digests, pairs, states, tiles
 
@@ -40,6 +40,7 @@ async def compare(work: desk.Desk) -> None:
         async with contextlib.aclosing(answers):
             async for answer in answers:
                 await work.rooms.tiles.finish(work.lease, answer)
+                meters.COMPARED_TILES.inc()
         reporter.tell(1.0, total)
     logger.info("compared", extra={"run": work.lease.run_id, "tiles": len(open_tiles), "comparisons": total})
 

@@ -8,7 +8,7 @@ import struct
 import numpy as np
 
 import hushlink_native as native
-from hushlink_coordinator import keys
+from hushlink_coordinator import keys, meters
 from hushlink_coordinator.runs import desk
 from hushlink_domain import digests, groups
 
@@ -42,6 +42,7 @@ async def publish(work: desk.Desk, columns: native.GroupColumns) -> groups.Publi
         page_first_groups=tuple(first_groups),
     )
     await work.rooms.runs.publish(work.lease, published)
+    meters.PUBLISHED_GROUPS.inc(published.group_count)
     return published
 
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 
 import hushlink_native as native
+from hushlink_coordinator import meters
 from hushlink_coordinator.runs import desk, merging, progress
 from hushlink_domain import states
 
@@ -28,6 +29,7 @@ async def solve(work: desk.Desk) -> native.GroupColumns:
                 async for part in merged:
                     await asyncio.to_thread(solver.feed, part.datasets_a, part.datasets_b, part.rows_a, part.rows_b)
                     solved += len(part.scores)
+                    meters.SOLVED_PAIRS.inc(len(part.scores))
                     reporter.tell(solved / total)
         reporter.tell(1.0)
     return await asyncio.to_thread(solver.groups)

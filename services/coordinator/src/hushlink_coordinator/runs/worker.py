@@ -8,7 +8,7 @@ import logging
 import secrets
 from collections.abc import Iterator
 
-from hushlink_coordinator import deletion, keys
+from hushlink_coordinator import deletion, keys, meters
 from hushlink_coordinator.runs import desk, execution
 from hushlink_coordinator.store import changes
 from hushlink_coordinator.store import projects as project_store
@@ -92,6 +92,7 @@ class Worker:
         """Decide what becomes of a run whose work ended with an error."""
         causes = list(_causes(error))
         if any(isinstance(cause, run_store.LeaseLostError) for cause in causes):
+            meters.RUNS.labels("lease lost").inc()
             logger.warning("lease lost", extra={"run": lease.run_id, "fence": lease.fence})
             return
         try:
@@ -129,6 +130,7 @@ class Worker:
     async def _cancelled(self, lease: runs.Lease) -> None:
         await self._rooms.runs.end(lease, states.RunState.CANCELLED)
         await self._rooms.objects.delete_all(keys.pairs(lease.project_id, lease.run_id))
+        meters.RUNS.labels("cancelled").inc()
         logger.info("run cancelled", extra={"run": lease.run_id})
 
     async def _stumbled(self, lease: runs.Lease, error: Exception) -> None:
@@ -136,12 +138,15 @@ class Worker:
         foreseen = error_desk.foreseen(error)
         run = {"run": lease.run_id, "reason": foreseen.reason.value}
         if isinstance(foreseen, errors.CapacityError):
+            meters.RUNS.labels("rests").inc()
             logger.warning("run rests: something it needs is out of reach", extra=run)
             await self._rooms.runs.release(lease, lease.attempts, _RETRY_SECONDS)
         elif isinstance(foreseen, errors.InternalError) and lease.attempts + 1 < self._rooms.settings.run_attempts:
+            meters.RUNS.labels("rests").inc()
             logger.warning("run rests after an error", extra=run)
             await self._rooms.runs.release(lease, lease.attempts + 1, _RETRY_SECONDS)
         else:
+            meters.RUNS.labels("failed").inc()
             logger.error("run failed", extra=run)
             failure = runs.Failure(foreseen.reason.value, foreseen.message)
             await self._rooms.runs.end(lease, states.RunState.FAILED, failure)

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 from hushlink.coordinator.v1 import result_service_pb2 as pb
 from hushlink.coordinator.v1 import result_service_pb2_grpc
-from hushlink_coordinator import access, blobs, reading
+from hushlink_coordinator import access, blobs, meters, reading
 from hushlink_coordinator.servicers import wire
 from hushlink_coordinator.store import runs as run_store
 from hushlink_domain import errors, groups, states
@@ -40,6 +40,7 @@ class ResultServicer(result_service_pb2_grpc.ResultServiceServicer):
         )
         count = request.max_pages or None
         async for page in reading.pages(self._objects, request.project_id, published, first, count):
+            meters.READ_PAGES.inc()
             yield pb.ReadGroupsResponse(
                 page=pb.GroupPage(
                     first_group=page.first_group,
