@@ -11,7 +11,9 @@ from tests.support import dispatching, encodings, processes
 WIDTH = 64
 
 
-def _work(rows: int = 3000, *, seed: int = 1, pairs_per_run: int = 1 << 18) -> tuple[dispatching.Work, list[encodings.Pair]]:
+def _work(
+    rows: int = 3000, *, seed: int = 1, pairs_per_run: int = 1 << 18
+) -> tuple[dispatching.Work, list[encodings.Pair]]:
     left, right = encodings.overlapping(rows, rows + 100, WIDTH, seed)
     one, other = encodings.Dataset(left, 0, 500), encodings.Dataset(right, 1, 400)
     comparing = encodings.dice(WIDTH, 0.8, pairs_per_run)

@@ -8,32 +8,46 @@ import dataclasses
 import os
 import pathlib
 import signal
+import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator
-from typing import BinaryIO
+import time
+from collections.abc import AsyncIterator, Iterator
 
 START_SECONDS = 60.0
 """A process that serves nothing by then is broken."""
 
+STOP_SECONDS = 20.0
+"""A process that runs on for so long after its lifeline was cut is broken."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Process:
-    """A process that serves."""
+    """A process that serves, or is about to."""
 
-    address: str
-    """HOST:PORT."""
-    running: asyncio.subprocess.Process
+    running: subprocess.Popen[bytes]
+    address_file: pathlib.Path
     log: pathlib.Path
     """Its standard error."""
+
+    @property
+    def address(self) -> str:
+        """HOST:PORT."""
+        return self.address_file.read_text().strip()
 
     @property
     def pid(self) -> int:
         return self.running.pid
 
+    def serves(self) -> bool:
+        """Whether it has begun to serve; fails when it has ended instead."""
+        if self.running.poll() is not None:
+            raise AssertionError(f"the process ended with {self.running.returncode}: {self.log.read_text()}")
+        return self.address_file.exists()
+
     def kill(self) -> None:
         """End it as a crash would."""
-        self.running.send_signal(signal.SIGKILL)
+        self.running.kill()
 
     def pause(self) -> None:
         """Make it hang."""
@@ -45,70 +59,63 @@ class Process:
 
     async def terminated(self) -> int:
         """Ask it to stop, and return its exit status."""
-        self.running.send_signal(signal.SIGTERM)
-        return await self.running.wait()
+        self.running.terminate()
+        return await asyncio.to_thread(self.running.wait, STOP_SECONDS)
 
     def peak_memory_bytes(self) -> int:
         """The most memory it ever held."""
-        for line in pathlib.Path(f"/proc/{self.pid}/status").read_text().splitlines():
+        for line in pathlib.Path(f"/proc/{self.running.pid}/status").read_text().splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
-        raise AssertionError(f"the system tells nothing of process {self.pid}")
+        raise AssertionError(f"the system tells nothing of process {self.running.pid}")
+
+
+@contextlib.contextmanager
+def launched(module: str, **settings: object) -> Iterator[Process]:
+    """``python -m module`` with each setting as HUSHLINK_<SETTING>, until the block ends; it may not serve yet."""
+    with tempfile.TemporaryDirectory(prefix="hushlink-test-") as folder, contextlib.ExitStack() as files:
+        address_file, log_path = pathlib.Path(folder, "address"), pathlib.Path(folder, "log")
+        theirs, ours = os.pipe()
+        lifeline = files.enter_context(os.fdopen(ours, "wb"))
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("HUSHLINK_")}
+        settings = {"listen": "127.0.0.1:0", **settings, "address_file": address_file, "lifeline": theirs}
+        environment |= {f"HUSHLINK_{name.upper()}": str(value) for name, value in settings.items()}
+        log = files.enter_context(log_path.open("wb"))
+        running = subprocess.Popen([sys.executable, "-m", module], env=environment, stderr=log, pass_fds=[theirs])
+        os.close(theirs)
+        try:
+            yield Process(running, address_file, log_path)
+        finally:
+            lifeline.close()
+            running.send_signal(signal.SIGCONT)
+            try:
+                running.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                running.kill()
+                running.wait()
+                raise AssertionError("the process did not stop when its lifeline was cut") from None
 
 
 @contextlib.asynccontextmanager
 async def started(module: str, **settings: object) -> AsyncIterator[Process]:
-    """``python -m module`` with each setting as HUSHLINK_<SETTING>, until the block ends."""
-    with tempfile.TemporaryDirectory(prefix="hushlink-test-") as folder, contextlib.ExitStack() as pipes:
-        address_file, log = pathlib.Path(folder, "address"), pathlib.Path(folder, "log")
-        ours, theirs = os.pipe()
-        lifeline = pipes.enter_context(os.fdopen(theirs, "wb"))
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("HUSHLINK_")}
-        settings = {"listen": "127.0.0.1:0", **settings, "address_file": address_file, "lifeline": ours}
-        environment |= {f"HUSHLINK_{name.upper()}": str(value) for name, value in settings.items()}
-        errors = pipes.enter_context(_written(log))
-        running = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", module, env=environment, stderr=errors, pass_fds=[ours]
-        )
-        os.close(ours)
-        try:
-            yield Process(await _address(running, address_file, log), running, log)
-        finally:
-            lifeline.close()
-            await _ended(running)
+    """A process that serves, until the block ends."""
+    with launched(module, **settings) as process:
+        deadline = time.monotonic() + START_SECONDS
+        while not process.serves():
+            assert time.monotonic() < deadline, f"the process does not serve: {process.log.read_text()}"
+            await asyncio.sleep(0.01)
+        yield process
 
 
-def _written(file: pathlib.Path) -> BinaryIO:
-    return file.open("wb")
-
-
-def _content(file: pathlib.Path) -> str:
-    return file.read_text().strip() if file.exists() else ""
-
-
-async def _address(running: asyncio.subprocess.Process, address_file: pathlib.Path, log: pathlib.Path) -> str:
-    try:
-        async with asyncio.timeout(START_SECONDS):
-            while not (address := _content(address_file)):
-                if running.returncode is not None:
-                    raise AssertionError(f"the process ended with {running.returncode}: {_content(log)}")
-                await asyncio.sleep(0.01)
-    except TimeoutError:
-        raise AssertionError(f"the process does not serve: {_content(log)}") from None
-    return address
-
-
-async def _ended(running: asyncio.subprocess.Process) -> None:
-    if running.returncode is None:
-        with contextlib.suppress(ProcessLookupError):
-            running.send_signal(signal.SIGCONT)
-    try:
-        async with asyncio.timeout(20):
-            await running.wait()
-    except TimeoutError:
-        running.kill()
-        await running.wait()
-        raise AssertionError("the process did not stop when its lifeline was cut") from None
+@contextlib.contextmanager
+def serving(module: str, **settings: object) -> Iterator[Process]:
+    """The same for fixtures that outlive an event loop."""
+    with launched(module, **settings) as process:
+        deadline = time.monotonic() + START_SECONDS
+        while not process.serves():
+            assert time.monotonic() < deadline, f"the process does not serve: {process.log.read_text()}"
+            time.sleep(0.01)
+        yield process
 
 
 @contextlib.asynccontextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import pydantic
 
@@ -17,6 +18,11 @@ def _cores() -> int:
         return os.cpu_count() or 1
 
 
+def _cache_bytes(settings: dict[str, Any]) -> int:
+    """Room for one side that all slots share, and another side for each slot and the tile that comes next."""
+    return max(256, 32 * (2 + int(settings.get("slots", 1)))) << 20
+
+
 class MatcherConfig(config.ProcessConfig):
     """A matcher's settings. Its memory is bounded by ``max_coordinators`` times ``chunk_cache_bytes``, plus some 20 MiB
     a slot and coordinator when pairs are many.
@@ -26,8 +32,10 @@ class MatcherConfig(config.ProcessConfig):
     """How many tiles are compared at a time, over all coordinators; one core each. The default is the cores of the
     machine: set it where a container may use fewer.
     """
-    chunk_cache_bytes: int = pydantic.Field(default=256 << 20, ge=4 << 10, le=1 << 40)
-    """How many bytes of chunks are kept for each coordinator; announced to it."""
+    chunk_cache_bytes: int = pydantic.Field(default_factory=_cache_bytes, ge=4 << 10, le=1 << 40)
+    """How many bytes of chunks are kept for each coordinator; announced to it. The default grows with the slots: a tile
+    of a large run has two sides of up to 32 MiB.
+    """
     chunk_credit_bytes: int = pydantic.Field(default=8 << 20, ge=1 << 10, le=1 << 30)
     """How many bytes of chunk frames each coordinator may have on the way."""
     max_coordinators: int = pydantic.Field(default=8, ge=1, le=1024)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Protocol
 
 from hushlink_coordinator.dispatch import comparison, held_chunks
@@ -40,7 +40,7 @@ class Candidate(comparison.Worker, Protocol):
 
 
 def next_tile(
-    matcher: Candidate, comparisons: Iterable[comparison.Comparison], now: float
+    matcher: Candidate, others: Collection[Candidate], comparisons: Iterable[comparison.Comparison], now: float
 ) -> tuple[comparison.Comparison, comparison.OpenTile] | None:
     """The waiting tile that suits a matcher best: of the run with the fewest tiles at work, the one of whose chunks the
     matcher lacks the fewest bytes, and of these the first. None when nothing waits that it may take.
@@ -48,7 +48,7 @@ def next_tile(
     for candidate in sorted(comparisons, key=lambda each: each.copies_at_work):
         best: comparison.OpenTile | None = None
         best_missing = 0
-        for open_tile in _allowed(matcher, candidate, now):
+        for open_tile in _allowed(matcher, others, candidate, now):
             missing = matcher.missing_bytes(open_tile.needs)
             if best is None or missing < best_missing:
                 best, best_missing = open_tile, missing
@@ -59,15 +59,35 @@ def next_tile(
     return None
 
 
-def _allowed(matcher: Candidate, candidate: comparison.Comparison, now: float) -> Iterator[comparison.OpenTile]:
+def _allowed(
+    matcher: Candidate, others: Collection[Candidate], candidate: comparison.Comparison, now: float
+) -> Iterator[comparison.OpenTile]:
     for open_tile in candidate.waiting():
         if (
-            open_tile.avoided.get(matcher.matcher_id, 0.0) <= now
+            not _avoids(matcher, others, candidate, open_tile, now)
             and all(copy.worker is not matcher for copy in open_tile.copies)
             and matcher.can_ever_take(open_tile.needs, candidate.comparing)
             and matcher.has_room_for(open_tile.needs)
         ):
             yield open_tile
+
+
+def _avoids(
+    matcher: Candidate,
+    others: Collection[Candidate],
+    candidate: comparison.Comparison,
+    open_tile: comparison.OpenTile,
+    now: float,
+) -> bool:
+    """Whether a tile is kept from a matcher because it failed there: for a while, or while others may do better."""
+    until = open_tile.avoided.get(matcher.matcher_id)
+    return until is not None and (
+        now < until
+        or any(
+            other.matcher_id not in open_tile.avoided and other.can_ever_take(open_tile.needs, candidate.comparing)
+            for other in others
+        )
+    )
 
 
 def slowest_elsewhere(
@@ -89,7 +109,7 @@ def slowest_elsewhere(
     longest = 0.0
     for other in others:
         for place, copy in enumerate(other.copies):
-            if not _suits(idle, copy, now):
+            if not _suits(idle, copy):
                 continue
             if place >= other.slots and not copy.comparisons:
                 return copy, False
@@ -100,12 +120,12 @@ def slowest_elsewhere(
     return best
 
 
-def _suits(idle: Candidate, copy: comparison.Copy, now: float) -> bool:
+def _suits(idle: Candidate, copy: comparison.Copy) -> bool:
     open_tile = copy.open_tile
     return (
         len(open_tile.copies) == 1
         and copy.worker is not idle
-        and open_tile.avoided.get(idle.matcher_id, 0.0) <= now
+        and idle.matcher_id not in open_tile.avoided
         and idle.can_ever_take(open_tile.needs, copy.comparison.comparing)
         and idle.has_room_for(open_tile.needs)
     )

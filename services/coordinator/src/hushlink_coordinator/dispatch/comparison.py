@@ -66,7 +66,9 @@ class OpenTile:
     attempts: int = 0
     """How often it failed."""
     avoided: dict[str, float] = dataclasses.field(default_factory=dict)
-    """Matchers that failed at it, and until when they are not asked again, in the event loop's time."""
+    """Matchers that failed at it, and until when they are not asked again, in the event loop's time; even then only
+    where all others have failed, too.
+    """
     comparisons: int = 0
     """The furthest that anybody got."""
     stored: dict[int, _Stored] = dataclasses.field(default_factory=dict)

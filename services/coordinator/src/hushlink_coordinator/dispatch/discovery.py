@@ -57,7 +57,7 @@ async def resolve(target: Target) -> frozenset[Address] | None:
         found = await asyncio.get_running_loop().getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
     except socket.gaierror as error:
         return frozenset() if error.errno in _GONE else None
-    except OSError:
+    except (OSError, UnicodeError):
         return None
     return frozenset(Address(str(place[0]), target.port, target.host) for *_, place in found)
 

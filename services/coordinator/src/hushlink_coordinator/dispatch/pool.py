@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import functools
 import logging
 import random
@@ -27,6 +28,17 @@ logger = logging.getLogger(__name__)
 
 FIRST_REDIAL_SECONDS = 0.1
 """How long after a stream's end its matcher is dialled again at first."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _End:
+    """How a stream ended."""
+
+    why: str
+    useful: bool = False
+    """Whether the matcher had introduced itself."""
+    broken: bool = False
+    """Whether the matcher broke the protocol."""
 
 
 class MatcherPool:
@@ -134,35 +146,34 @@ class MatcherPool:
 
     async def _dial(self, address: discovery.Address) -> None:
         """Be connected to an address as long as it is one of the matchers'."""
-        pause = FIRST_REDIAL_SECONDS
-        last = ""
+        misses, last = 0, ""
         while address in self._addresses:
-            why, useful = await self._attend(address)
-            if useful:
-                pause, last = FIRST_REDIAL_SECONDS, ""
-            if why != last:
-                logger.info("matcher not connected", extra={"address": str(address), "why": why})
-                last = why
+            end = await self._attend(address)
+            if end.useful or end.why != last:
+                logger.info("matcher not connected", extra={"address": str(address), "why": end.why})
+            misses, last = 0 if end.useful else misses + 1, end.why
+            pause = min(FIRST_REDIAL_SECONDS * 2 ** min(misses, 16), self._settings.redial_seconds)
+            if end.broken:
+                pause = self._settings.distrust_seconds
             await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - only spreads the redialling
-            pause = min(2 * pause, self._settings.redial_seconds)
 
-    async def _attend(self, address: discovery.Address) -> tuple[str, bool]:
-        """Serve one stream from its beginning to its end; returns why it ended, and whether it was of use."""
+    async def _attend(self, address: discovery.Address) -> _End:
+        """Serve one stream from its beginning to its end."""
         useful = False
         try:
             async with connection.opened(
                 address, self._settings.channel, self._settings.pair_credit_bytes, self._settings.hello_seconds
             ) as link:
                 if link.hello.matcher_id in self._matchers:
-                    return "the same matcher is connected by another address", False
+                    return _End("the same matcher is connected by another address")
                 useful = True
                 await self._serve(link, address)
         except connection.LostError as error:
-            return str(error), useful
+            return _End(str(error), useful)
         except frames.ViolationError as error:
             meters.VIOLATIONS.inc()
-            return f"the matcher broke the protocol: {error}", False
-        return "the matcher ended the stream", useful
+            return _End(f"the matcher broke the protocol: {error}", useful, broken=True)
+        return _End("the matcher ended the stream", useful)
 
     async def _serve(self, link: connection.Connection, address: discovery.Address) -> None:
         served = matcher.Matcher(link, self._shelf, self._settings.pair_credit_bytes, self._changed)
@@ -204,7 +215,7 @@ class MatcherPool:
         open_matchers = [each for each in self._matchers.values() if each.has_room]
         while open_matchers:
             freest = min(open_matchers, key=lambda each: each.load)
-            choice = assigning.next_tile(freest, self._comparisons, now)
+            choice = assigning.next_tile(freest, self._matchers.values(), self._comparisons, now)
             if choice is not None:
                 freest.give(*choice, "again" if choice[1].attempts or choice[1].copies else "first")
             elif not (freest.is_idle and self._relieve(freest, now)):

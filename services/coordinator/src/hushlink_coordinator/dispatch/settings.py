@@ -37,3 +37,5 @@ class Settings:
     """How often late matchers and tiles are looked for."""
     redial_seconds: float = 2.0
     """A matcher that can't be reached is tried again after so long at the most."""
+    distrust_seconds: float = 60.0
+    """A matcher that broke the protocol is tried again after so long."""
