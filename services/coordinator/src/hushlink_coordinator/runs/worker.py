@@ -109,16 +109,12 @@ class Worker:
 
     async def _heartbeat(self, lease: runs.Lease) -> None:
         """Renew the lease; an outage of the database is waited out until the lease would have run out."""
-        with self._changes.watching(lease.run_id) as changed:
-            while True:
-                changed.clear()
+        ticks = self._changes.ticks(changes.cancelling(lease.run_id), self._lease_seconds / 3)
+        async with contextlib.aclosing(ticks):
+            async for _ in ticks:
                 async with asyncio.timeout(self._lease_seconds):
                     if await self._renewed(lease):
                         raise CancelRequestedError
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(self._lease_seconds / 3):
-                        await changed.wait()
-                await asyncio.sleep(min(0.2, self._lease_seconds / 10))
 
     async def _renewed(self, lease: runs.Lease) -> bool:
         while True:

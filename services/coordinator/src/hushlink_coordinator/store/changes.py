@@ -20,6 +20,11 @@ WORK = "work"
 """The subject of everything that may let a waiting run go on."""
 
 
+def cancelling(run_id: str) -> str:
+    """The subject of requests to cancel a run, apart from its own steady progress."""
+    return f"cancel {run_id}"
+
+
 async def announce(connection: Any, subject: str) -> None:
     """Tell every listening process that ``subject`` (a run's id, or ``WORK``) changed; sent at the commit."""
     await connection.execute("SELECT pg_notify($1, $2)", CHANNEL, subject)

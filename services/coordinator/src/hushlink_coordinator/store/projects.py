@@ -111,7 +111,7 @@ class ProjectStore:
             await _sql.begin_deletion(database, project_id=project_id)
             cancelled = [row["run_id"] async for row in _sql.cancel_runs_of_project(database, project_id=project_id)]
             await audit(database, "owner", "delete project", project_id, project_id)
-            for subject in (*cancelled, changes.WORK):
+            for subject in (*map(changes.cancelling, cancelled), changes.WORK):
                 await changes.announce(database, subject)
 
     async def deletions(self) -> list[str]:

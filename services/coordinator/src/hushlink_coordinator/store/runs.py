@@ -114,6 +114,7 @@ class RunStore:
             if state is not None:
                 await projects.audit(database, "owner", "cancel run", project_id, run_id)
                 await changes.announce(database, run_id)
+                await changes.announce(database, changes.cancelling(run_id))
         if state is None:
             run = await self.find(project_id, run_id)
             raise errors.StateError(
