@@ -8,12 +8,20 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import functools
 import os
 import pathlib
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
+from typing import NoReturn
 
 import pytest
+
+OLDEST_PYTHON = 11
+"""The minor version of the oldest Python that is supported."""
+_NEWEST_CONCEIVABLE_PYTHON = 20
 
 _skipped: collections.Counter[str] = collections.Counter()
 
@@ -73,6 +81,37 @@ def buf() -> pathlib.Path:
 BUF = Capability("buf", "install npm, then: make check-protos", lambda: "" if buf().exists() else "buf")
 
 
+def other_pythons() -> dict[str, str]:
+    """Interpreters of supported versions other than this one's: path by version, such as 3.13."""
+    found: dict[str, str] = {}
+    own = sys.version_info[:2]
+    for minor in range(OLDEST_PYTHON, _NEWEST_CONCEIVABLE_PYTHON + 1):
+        if (3, minor) != own and (path := _interpreter(f"3.{minor}")):
+            found[f"3.{minor}"] = path
+    return found
+
+
+@functools.cache
+def _pyenv_root() -> pathlib.Path:
+    """Where pyenv keeps its interpreters; a place without any where there is no pyenv."""
+    if shutil.which("pyenv") is None:
+        return pathlib.Path(os.devnull)
+    answer = subprocess.run(["pyenv", "root"], capture_output=True, text=True, check=False)
+    return pathlib.Path(answer.stdout.strip())
+
+
+def _interpreter(version: str) -> str | None:
+    """An interpreter that runs; pyenv's stand-ins on PATH may not."""
+    pyenv = map(str, _pyenv_root().glob(f"versions/{version}.*/bin/python"))
+    candidates = [*sorted(pyenv, reverse=True), shutil.which(f"python{version}")]
+    look = "import sys, venv, ensurepip; print('%d.%d' % sys.version_info[:2])"
+    for path in filter(None, candidates):
+        answer = subprocess.run([path, "-c", look], capture_output=True, text=True, check=False)
+        if answer.stdout.strip() == version:
+            return path
+    return None
+
+
 def required() -> bool:
     """Whether a missing capability is an error."""
     return os.environ.get("TESTS_REQUIRE_ALL", "") not in ("", "0") or os.environ.get("CI", "") == "true"
@@ -85,8 +124,13 @@ def need(capability: Capability) -> None:
         return
     if required():
         pytest.fail(f"{capability.name} required, missing: {missing} ({capability.way_to_it})", pytrace=False)
-    _skipped[f"{capability.name} missing ({missing}): {capability.way_to_it}"] += 1
-    pytest.skip(f"{capability.name} missing: {missing}")
+    skip(f"{capability.name} missing ({missing}): {capability.way_to_it}")
+
+
+def skip(why: str) -> NoReturn:
+    """Skip the test that asks; the summary says why."""
+    _skipped[why] += 1
+    pytest.skip(why)
 
 
 def summary() -> list[str]:

@@ -30,10 +30,9 @@ class Member:
     @property
     def package(self) -> pathlib.Path:
         """The folder of its import package."""
-        for source in ("src", "python"):
-            if (self.folder / source).is_dir():
-                return self.folder / source / self.name.replace("-", "_")
-        return self.folder / "hushlink"
+        room = self.name.replace("-", "_")
+        places = (self.folder / source / room for source in ("src", "python"))
+        return next((place for place in places if place.is_dir()), self.folder / "hushlink")
 
     def modules(self) -> Iterator[pathlib.Path]:
         """Its Python files, generated ones left out."""
