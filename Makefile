@@ -127,3 +127,9 @@ bench-mesh: setup
 bench-quick: setup ## the same at small sizes (under three minutes)
 	@$(BIN)/python -m benchmarks.kernel --quick
 	@$(BIN)/python -m benchmarks.mesh --sizes 50000 --repeats 3
+
+# ---- demo -------------------------------------------------------------------
+
+.PHONY: demo
+demo: setup ## a whole mesh on this machine links two files of invented people
+	@$(BIN)/python -m hushlink_client.demo

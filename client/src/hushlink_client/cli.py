@@ -82,9 +82,11 @@ def end(command: click.Command) -> None:
 def _status(command: click.Command) -> int:
     try:
         outcome: Any = command.main(prog_name="hushlink", standalone_mode=False)
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return error.exit_code
+    except click.ClickException as error:
+        return _misused(error)
     except (click.Abort, KeyboardInterrupt):
         return 130
     except InterruptedBySignal as interruption:
@@ -94,6 +96,13 @@ def _status(command: click.Command) -> int:
     except Exception as error:
         return _refused(error)
     return outcome if isinstance(outcome, int) else 0
+
+
+def _misused(error: click.ClickException) -> int:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    way_out = f" (see {context.command_path} --help)" if context is not None else ""
+    sys.stderr.write(f"hushlink: {_one_line(error.format_message())}{way_out}\n")
+    return error.exit_code
 
 
 def _refused(error: Exception) -> int:

@@ -1,4 +1,4 @@
-"""A connection to a coordinator, and the right that its calls carry."""
+"""A connection to a coordinator or an encoder, and the right that its calls carry."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ if TYPE_CHECKING:  # generic in the stubs only
 RequestT = TypeVar("RequestT")
 ResponseT = TypeVar("ResponseT")
 
-_SERVICE = "coordinator"
+COORDINATOR = "coordinator"
+ENCODER = "encoder"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -30,10 +31,12 @@ class Connection:
     """An open connection. Everything the client does takes one as its first argument."""
 
     address: str
-    """HOST:PORT of the coordinator."""
+    """HOST:PORT."""
+    service: str
+    """What serves there: `COORDINATOR` or `ENCODER`."""
     channel: grpc.aio.Channel
     max_message_bytes: int
-    """The largest message the coordinator accepts."""
+    """The largest message it accepts."""
     right: rights.Right | None = None
     """What calls are allowed by; None = nothing, which suffices to create projects where that is open."""
 
@@ -80,23 +83,28 @@ class Connection:
         try:
             yield
         except grpc.aio.AioRpcError as error:
-            raise error_desk.from_grpc(error) or _unforeseen(error, self.address) from None
+            raise error_desk.from_grpc(error) or _unforeseen(error, self) from None
 
 
 @contextlib.asynccontextmanager
 async def connected(
-    address: str, channel_config: config.ChannelConfig | None = None, *, right: rights.Right | None = None
+    address: str,
+    channel_config: config.ChannelConfig | None = None,
+    *,
+    right: rights.Right | None = None,
+    service: str = COORDINATOR,
 ) -> AsyncIterator[Connection]:
     """A connection that is open inside the ``async with`` block.
 
     Args:
-        address: HOST:PORT of a coordinator.
+        address: HOST:PORT.
         channel_config: how to check its certificate and show ours; None = no TLS.
         right: what calls are allowed by.
+        service: what should serve there.
 
     Raises:
-        errors.InputError: the address is none, or a certificate can't be read.
-        domain_errors.DomainError: nobody serves there, it is no coordinator, or it speaks no protocol of ours.
+        errors.InputError: the address is none or something else's, or a certificate can't be read.
+        domain_errors.DomainError: nobody serves there, or it speaks no protocol of ours.
     """
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit():
@@ -106,23 +114,23 @@ async def connected(
     except OSError as error:
         raise errors.InputError(f"cannot read the certificate {error.filename}: {error.strerror}") from None
     async with opened:
-        connection = Connection(address, opened, max_message_bytes=0, right=right)
+        connection = Connection(address, service, opened, max_message_bytes=0, right=right)
         info = await connection.call(
             server_service_pb2_grpc.ServerServiceStub(opened).GetServerInfo,
             server_service_pb2.GetServerInfoRequest(),
             seconds=20.0,
         )
-        _check(info, address)
+        _check(info, connection)
         yield dataclasses.replace(connection, max_message_bytes=info.max_message_bytes)
 
 
-def _check(info: server_service_pb2.GetServerInfoResponse, address: str) -> None:
-    if info.service != _SERVICE:
-        raise errors.InputError(f"{address} is a Hushlink {info.service}: give the address of a {_SERVICE}")
+def _check(info: server_service_pb2.GetServerInfoResponse, peer: Connection) -> None:
+    if info.service != peer.service:
+        raise errors.InputError(f"{peer.address} is a Hushlink {info.service}: give the address of the {peer.service}")
     if not info.protocol_oldest <= protocol.PROTOCOL <= info.protocol:
         raise domain_errors.CallerError(
             domain_errors.Reason.PROTOCOL_MISMATCH,
-            f"the coordinator at {address} (release {info.version}) speaks protocols {info.protocol_oldest} to "
+            f"the {peer.service} at {peer.address} (release {info.version}) speaks protocols {info.protocol_oldest} to "
             f"{info.protocol}, this client (release {protocol.VERSION}) {protocol.PROTOCOL}: upgrade the older side",
             protocol=protocol.PROTOCOL,
             oldest=info.protocol_oldest,
@@ -130,23 +138,25 @@ def _check(info: server_service_pb2.GetServerInfoResponse, address: str) -> None
         )
 
 
-def _unforeseen(error: grpc.aio.AioRpcError, address: str) -> domain_errors.DomainError:
+def _unforeseen(error: grpc.aio.AioRpcError, peer: Connection) -> domain_errors.DomainError:
     """The error of the trade for one that comes from the network or from somebody else's server."""
     cause = (error.details() or "").rpartition(": ")[2][:200]
     match error.code():
         case grpc.StatusCode.UNAVAILABLE:
             return domain_errors.CapacityError(
-                domain_errors.Reason.COORDINATOR_UNAVAILABLE, f"cannot reach a coordinator at {address}: {cause}"
+                domain_errors.Reason.COORDINATOR_UNAVAILABLE,
+                f"cannot reach the {peer.service} at {peer.address}: {cause}",
             )
         case grpc.StatusCode.DEADLINE_EXCEEDED:
             return domain_errors.CapacityError(
-                domain_errors.Reason.COORDINATOR_UNAVAILABLE, f"{address} did not answer in time: try again"
+                domain_errors.Reason.COORDINATOR_UNAVAILABLE,
+                f"the {peer.service} at {peer.address} did not answer in time: try again",
             )
         case grpc.StatusCode.UNIMPLEMENTED:
             return domain_errors.CallerError(
-                domain_errors.Reason.PROTOCOL_MISMATCH, f"{address} is no Hushlink coordinator of this release"
+                domain_errors.Reason.PROTOCOL_MISMATCH, f"{peer.address} is no Hushlink {peer.service} of this release"
             )
         case code:
             return domain_errors.InternalError(
-                domain_errors.Reason.INTERNAL, f"the call to {address} failed with {code.name}: {cause}"
+                domain_errors.Reason.INTERNAL, f"the call to {peer.address} failed with {code.name}: {cause}"
             )

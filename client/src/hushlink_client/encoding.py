@@ -71,6 +71,20 @@ def key_check(secret: Secret, agreed: schema.LinkageSchema, project_id: str) -> 
     return hushlink_encoder.key_check(secret, agreed.fingerprint(), project_id)
 
 
+def record_batches(
+    records: pathlib.Path, agreed: schema.LinkageSchema, batch_rows: int
+) -> Iterator[hushlink_encoder.RecordBatch]:
+    """A CSV file, whose header names the schema's columns, as batches of columns.
+
+    Raises:
+        hushlink_domain.errors.CallerError: RECORDS_INVALID; rows and columns are named, never a value.
+    """
+    _check_installed()
+    import hushlink_encoder  # noqa: PLC0415 - optional
+
+    yield from hushlink_encoder.CsvReader(records, agreed.identifiers, batch_rows=batch_rows)
+
+
 def encode_csv(
     records: pathlib.Path,
     target: pathlib.Path,

@@ -69,6 +69,40 @@ class EncodingsFile:
         )
 
 
+class Writer:
+    """Writes the frames of a file; `finish` ends it."""
+
+    def __init__(self, stream: BinaryIO, path: pathlib.Path, header: Header) -> None:
+        self._stream = stream
+        self._path = path
+        self._header = header
+        self._row = 0
+        self._digest = hashlib.sha256()
+        stream.write(MAGIC)
+        self._put(encoder_service_pb2.EncodeResponse(header=_header_to_proto(header)))
+
+    def add(self, encodings: bytes) -> None:
+        """Write whole rows."""
+        batch = encoder_service_pb2.EncodingBatch(
+            first_row=self._row, encodings=encodings, crc32c=framing.crc32c(encodings)
+        )
+        self._put(encoder_service_pb2.EncodeResponse(batch=batch))
+        self._digest.update(encodings)
+        self._row += len(encodings) // (self._header.width_bits // 8)
+
+    def finish(self) -> EncodingsFile:
+        """Write the trailer; returns what the file will be once it has its name."""
+        whole = digests.Digest(self._digest.digest(), self._row * (self._header.width_bits // 8))
+        trailer = encoder_service_pb2.EncodingsTrailer(row_count=self._row, digest=framing.digest_to_proto(whole))
+        self._put(encoder_service_pb2.EncodeResponse(trailer=trailer))
+        return EncodingsFile(self._path, self._header, self._row, whole)
+
+    def _put(self, frame: encoder_service_pb2.EncodeResponse) -> None:
+        content = frame.SerializeToString()
+        self._stream.write(_SIZE.pack(len(content)))
+        self._stream.write(content)
+
+
 def write(path: pathlib.Path, header: Header, batches: Iterable[bytes]) -> EncodingsFile:
     """Write a file, all of it or nothing; only we may read it.
 
@@ -81,22 +115,11 @@ def write(path: pathlib.Path, header: Header, batches: Iterable[bytes]) -> Encod
         errors.InputError: it can't be written.
         Exception: whatever ``batches`` raises.
     """
-    row_bytes = header.width_bits // 8
-    digest, row = hashlib.sha256(), 0
     with replacing(path) as stream:
-        stream.write(MAGIC)
-        _put(stream, encoder_service_pb2.EncodeResponse(header=_header_to_proto(header)))
+        writer = Writer(stream, path, header)
         for encodings in batches:
-            batch = encoder_service_pb2.EncodingBatch(
-                first_row=row, encodings=encodings, crc32c=framing.crc32c(encodings)
-            )
-            _put(stream, encoder_service_pb2.EncodeResponse(batch=batch))
-            digest.update(encodings)
-            row += len(encodings) // row_bytes
-        whole = digests.Digest(digest.digest(), row * row_bytes)
-        trailer = encoder_service_pb2.EncodingsTrailer(row_count=row, digest=framing.digest_to_proto(whole))
-        _put(stream, encoder_service_pb2.EncodeResponse(trailer=trailer))
-    return EncodingsFile(path, header, row, whole)
+            writer.add(encodings)
+        return writer.finish()
 
 
 def read(path: pathlib.Path) -> EncodingsFile:
@@ -112,7 +135,7 @@ def read(path: pathlib.Path) -> EncodingsFile:
             first = next(frames, None)
             if first is None or first.WhichOneof("frame") != "header" or not first.header.width_bits:
                 raise errors.InputError(f"{path} has no header: encode the records again")
-            header, row_bytes = _header_from_proto(first.header), first.header.width_bits // 8
+            header, row_bytes = header_from_proto(first.header), first.header.width_bits // 8
             for frame in frames:
                 if frame.WhichOneof("frame") == "trailer":
                     whole = digests.Digest(digest.digest(), row * row_bytes)
@@ -145,12 +168,6 @@ def replacing(path: pathlib.Path) -> Iterator[BinaryIO]:
     finally:
         with contextlib.suppress(OSError):
             draft.unlink(missing_ok=True)
-
-
-def _put(stream: BinaryIO, frame: encoder_service_pb2.EncodeResponse) -> None:
-    content = frame.SerializeToString()
-    stream.write(_SIZE.pack(len(content)))
-    stream.write(content)
 
 
 def _frames(stream: BinaryIO, path: pathlib.Path) -> Iterator[encoder_service_pb2.EncodeResponse]:
@@ -192,5 +209,6 @@ def _header_to_proto(header: Header) -> encoder_service_pb2.EncodingsHeader:
     )
 
 
-def _header_from_proto(message: encoder_service_pb2.EncodingsHeader) -> Header:
+def header_from_proto(message: encoder_service_pb2.EncodingsHeader) -> Header:
+    """A header as an encoder sends it."""
     return Header(message.schema_fingerprint, message.width_bits, message.key_check, message.encoder_version)

@@ -8,7 +8,7 @@ import dataclasses
 import pathlib
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from hushlink_client import (
     concurrency,
@@ -117,21 +117,22 @@ async def link(
         hushlink_domain.errors.DomainError: what the coordinator refused.
         errors.ClientError: the run did not succeed, or the target can't be written.
     """
-    created = await projects.create(
-        coordinator,
-        name=PROJECT_NAME,
-        party_names=[f"dataset {dataset}" for dataset in range(len(encoded))],
-        schema_json=agreement.schema_text,
-    )
-    owner = coordinator.acting(created.owner_right)
-    project_id = created.project.project_id
-    try:
-        outcome = await _linked(owner, created, encoded, agreement, target, observer)
-    except BaseException:
-        with contextlib.suppress(domain_errors.DomainError):  # what went wrong first is what counts
-            await projects.delete(owner, project_id)
-        raise
-    await projects.delete(owner, project_id)
+    with encodings_file.replacing(target) as stream:  # before anything is made that would have to be undone
+        created = await projects.create(
+            coordinator,
+            name=PROJECT_NAME,
+            party_names=[f"dataset {dataset}" for dataset in range(len(encoded))],
+            schema_json=agreement.schema_text,
+        )
+        owner = coordinator.acting(created.owner_right)
+        project_id = created.project.project_id
+        try:
+            outcome = await _linked(owner, created, encoded, agreement, stream, observer)
+        except BaseException:
+            with contextlib.suppress(domain_errors.DomainError):  # what went wrong first is what counts
+                await projects.delete(owner, project_id)
+            raise
+        await projects.delete(owner, project_id)
     return outcome
 
 
@@ -140,7 +141,7 @@ async def _linked(
     created: projects.Created,
     encoded: Sequence[encodings_file.EncodingsFile],
     agreement: Agreement,
-    target: pathlib.Path,
+    stream: BinaryIO,
     observer: Observer,
 ) -> Outcome:
     project_id = created.project.project_id
@@ -159,7 +160,7 @@ async def _linked(
         if stage.end_time is not None:
             seconds[stage.state.value] = (stage.end_time - stage.start_time).total_seconds()
     summary = await results.summary(owner, project_id, run.run_id)
-    with _timed(seconds, "download"), encodings_file.replacing(target) as stream:
+    with _timed(seconds, "download"):
         await groups_file.write_csv(stream, results.pages(owner, project_id, run.run_id))
     return Outcome(summary, run.progress.comparisons_total, seconds)
 

@@ -59,6 +59,7 @@ async def _keep_up(plan: mesh.Plan, *, as_json: bool) -> None:
     async with mesh.running(plan, _report_death) as running:
         facts = {
             "endpoints": running.endpoints(),
+            "processes": running.processes(),
             "data": str(running.folder.path),
             "logs": str(running.folder.logs),
             "keys": str(running.folder.keys),

@@ -21,6 +21,7 @@ FOLDER = click.Path(file_okay=False, path_type=pathlib.Path)
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 quiet = click.option("--quiet", "-q", is_flag=True, help="Show no progress.")
+ca = click.option("--ca", envvar="HUSHLINK_CA", type=FILE, help="PEM authorities of its certificate; none = no TLS.")
 project = click.option("--project", "project_id", required=True, help="The project's id.")
 
 

@@ -56,10 +56,6 @@ class Mesh:
         """HOST:PORT of each matcher."""
         return tuple(part.address for name, part in sorted(self._parts.items()) if name.startswith("matcher-"))
 
-    def process(self, name: str) -> processes.Process:
-        """The process of one of Hushlink's services, by the part's name."""
-        return self._parts[name].process
-
     def endpoints(self) -> dict[str, str]:
         """Where each part is reached, by its name, without any secret."""
         addresses = {name: part.address for name, part in self._parts.items()}
@@ -67,6 +63,10 @@ class Mesh:
         if self.object_store is not None:
             addresses["object-store"] = self.object_store.endpoint
         return dict(sorted(addresses.items()))
+
+    def processes(self) -> dict[str, int]:
+        """The process number of each of Hushlink's services, by the part's name."""
+        return {name: part.process.pid for name, part in sorted(self._parts.items())}
 
     async def start(self, service: services.Service, stack: contextlib.AsyncExitStack) -> services.Serving:
         """Start a service; ``stack`` ends it. One of the same name is replaced."""
@@ -110,33 +110,45 @@ async def _start(mesh: Mesh, plan: Plan, crew: processes.Crew, stack: contextlib
 
     async def stores() -> None:
         mesh.database_url = await stack.enter_async_context(postgres.serving(place, crew, wanted.get("postgres")))
+
+    async def objects() -> None:
         store = object_store.serving(place, crew, wanted.get("object-store"))
         mesh.object_store = await stack.enter_async_context(store)
 
     names = [f"matcher-{number}" for number in range(1, plan.matchers + 1)]
-    matchers = [_service(plan, wanted, name, "matcher", SLOTS="1") for name in names]
-    await concurrency.together(stores(), *(mesh.start(matcher, stack) for matcher in matchers))
-    await mesh.start(_coordinator(mesh, plan, wanted), stack)
-    if plan.encoder:
-        await mesh.start(_encoder(mesh, plan, wanted), stack)
+    matchers = [_service(plan, name, "matcher", ports.preferred(wanted.get(name)), SLOTS="1") for name in names]
+    await concurrency.together(stores(), objects(), *(mesh.start(matcher, stack) for matcher in matchers))
+
+    async def front(port: int) -> None:
+        """Coordinator and encoder: the port of the one is told to the other before either serves."""
+        async with contextlib.AsyncExitStack() as parts:
+            services_wanted = [_coordinator(mesh, plan, port)]
+            if plan.encoder:
+                services_wanted.append(_encoder(mesh, plan, port, ports.preferred(wanted.get("encoder"))))
+            await concurrency.together(*(mesh.start(service, parts) for service in services_wanted))
+            stack.push_async_exit(parts.pop_all())
+
+    await ports.claimed(wanted.get("coordinator"), front)
     if not place.ephemeral:
-        place.remember_ports(
-            {part: int(end.rpartition(":")[2].partition("/")[0]) for part, end in mesh.endpoints().items()}
-        )
+        place.remember_ports({part: _port(end) for part, end in mesh.endpoints().items()})
 
 
-def _service(plan: Plan, wanted: Mapping[str, int], name: str, kind: str, **settings: str) -> services.Service:
+def _port(endpoint: str) -> int:
+    return int(endpoint.rpartition(":")[2].partition("/")[0])
+
+
+def _service(plan: Plan, name: str, kind: str, port: int, **settings: str) -> services.Service:
     settings |= {**plan.settings.get(kind, {}), **plan.settings.get(name, {})}
-    return services.Service(name, f"hushlink_{kind}", settings, wanted.get(name))
+    return services.Service(name, f"hushlink_{kind}", settings, port)
 
 
-def _coordinator(mesh: Mesh, plan: Plan, wanted: Mapping[str, int]) -> services.Service:
+def _coordinator(mesh: Mesh, plan: Plan, port: int) -> services.Service:
     assert mesh.object_store is not None  # noqa: S101 - started before
     return _service(
         plan,
-        wanted,
         "coordinator",
         "coordinator",
+        port,
         DATABASE_URL=mesh.database_url,
         BLOBS_ENDPOINT=mesh.object_store.endpoint,
         BLOBS_BUCKET=object_store.BUCKET,
@@ -146,8 +158,9 @@ def _coordinator(mesh: Mesh, plan: Plan, wanted: Mapping[str, int]) -> services.
     )
 
 
-def _encoder(mesh: Mesh, plan: Plan, wanted: Mapping[str, int]) -> services.Service:
+def _encoder(mesh: Mesh, plan: Plan, coordinator_port: int, port: int) -> services.Service:
     example = mesh.folder.keys / EXAMPLE_KEY
     if not any(mesh.folder.keys.iterdir()):
         folder.write_private(example, secrets.token_urlsafe(32) + "\n")
-    return _service(plan, wanted, "encoder", "encoder", KEYS=str(mesh.folder.keys), COORDINATOR=mesh.coordinator)
+    coordinator = f"{ports.LOOPBACK}:{coordinator_port}"
+    return _service(plan, "encoder", "encoder", port, KEYS=str(mesh.folder.keys), COORDINATOR=coordinator)

@@ -29,8 +29,8 @@ class Service:
     """The package that is run."""
     settings: Mapping[str, str] = dataclasses.field(repr=False)
     """Its environment variables, without the prefix HUSHLINK_."""
-    port: int | None = None
-    """Where to listen if nobody else does; None = anywhere."""
+    port: int = 0
+    """Where to listen; 0 = anywhere."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ async def serving(service: Service, place: folder.Folder, crew: processes.Crew) 
     address_file = place.addresses / service.name
     address_file.unlink(missing_ok=True)
     settings = {
-        "LISTEN": f"{ports.LOOPBACK}:{ports.preferred(service.port)}",
+        "LISTEN": f"{ports.LOOPBACK}:{service.port}",
         "ADDRESS_FILE": str(address_file),
         "STOP_GRACE_SECONDS": str(_STOP_GRACE_SECONDS),
         **service.settings,

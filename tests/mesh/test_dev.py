@@ -1,0 +1,136 @@
+"""``hushlink dev`` from outside: it comes up, keeps its data, tells what dies, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import signal
+import socket
+import stat
+
+from tests.support import mesh as meshes
+
+
+def test_data_and_ports_stay_between_starts(tmp_path: pathlib.Path) -> None:
+    data, rights = tmp_path / "data", tmp_path / "rights"
+    with meshes.started("--data", str(data)) as first:
+        parts = first.processes()
+        assert len(parts) >= 6
+        made = meshes.hushlink(
+            *("project", "create", "--coordinator", first.coordinator, "--rights-dir", rights, "--json"),
+            *("--name", "kept", "--party", "one", "--party", "two"),
+        )
+        assert made.returncode == 0, made.stderr
+        project = json.loads(made.stdout)["project_id"]
+        assert json.loads((data / "endpoints.json").read_text()) == first.facts
+        assert first.ended(signal.SIGINT) == 0
+        assert not any(map(meshes.runs, parts))
+        assert not (data / "endpoints.json").exists()
+    with meshes.started("--data", str(data)) as second:
+        assert second.facts["endpoints"] == first.facts["endpoints"]
+        shown = meshes.hushlink(
+            *("project", "show", "--coordinator", second.coordinator, "--project", project, "--json"),
+            *("--right-file", rights / "owner.right"),
+        )
+        assert json.loads(shown.stdout)["name"] == "kept"
+        assert second.ended(signal.SIGTERM) == 0
+
+
+def test_second_start_on_the_same_data_is_refused(tmp_path: pathlib.Path) -> None:
+    data = tmp_path / "data"
+    with meshes.started("--data", str(data), "--matchers", "1") as first:
+        refused = meshes.hushlink("dev", "--data", data)
+        assert refused.returncode == 1
+        assert len(refused.stderr.splitlines()) == 1
+        assert f"process {first.keeper.pid} keeps a mesh up" in refused.stderr
+        listed = meshes.hushlink("schema", "validate", data / "lock")  # the first is unharmed
+        assert listed.returncode == 2
+        assert all(map(meshes.runs, first.facts["processes"].values()))
+
+
+def test_a_part_that_dies_is_told_and_the_rest_stays_up(tmp_path: pathlib.Path) -> None:
+    with meshes.started("--data", str(tmp_path / "data")) as started:
+        parts = started.processes()
+        os.kill(started.pid("matcher-1"), signal.SIGKILL)
+        meshes.eventually(lambda: "matcher-1 was killed by signal 9" in started.errors.read_text())
+        assert str(started.data / "logs" / "matcher-1.log") in started.errors.read_text()
+        made = meshes.hushlink(
+            *("project", "create", "--coordinator", started.coordinator, "--rights-dir", tmp_path / "rights"),
+            *("--party", "one", "--party", "two"),
+        )
+        assert made.returncode == 0, made.stderr
+        assert started.ended(signal.SIGINT) == 0
+        assert not any(map(meshes.runs, parts))
+
+
+def test_nothing_outlives_a_killed_mesh_and_its_data_can_be_used_again(tmp_path: pathlib.Path) -> None:
+    data = tmp_path / "data"
+    with meshes.started("--data", str(data)) as first:
+        parts = first.processes()
+        first.keeper.kill()
+        meshes.eventually(lambda: not any(map(meshes.runs, parts)))
+    with meshes.started("--data", str(data), "--matchers", "1") as second:
+        # As a crash of the whole machine would leave it: a cluster that says it runs.
+        for pid in second.processes():
+            os.kill(pid, signal.SIGKILL)
+        second.keeper.kill()
+    with meshes.started("--data", str(data), "--matchers", "1") as third:
+        assert third.ended() == 0
+
+
+def test_interrupted_while_it_starts(tmp_path: pathlib.Path) -> None:
+    data = tmp_path / "data"
+    with meshes.starting(tmp_path, "--data", str(data)) as (keeper, errors):
+        meshes.eventually((data / "logs" / "object-store.log").exists)
+        parts = meshes.descendants(keeper.pid)
+        assert parts
+        keeper.send_signal(signal.SIGINT)
+        assert keeper.wait(meshes.PATIENCE_SECONDS) == 0
+        assert "Traceback" not in errors.read_text()
+        assert not any(map(meshes.runs, parts))
+
+
+def test_an_ephemeral_mesh_leaves_no_folder() -> None:
+    with meshes.started("--ephemeral", "--matchers", "1") as started:
+        assert started.data.is_dir()
+        annexe = started.data / "annexe"
+        beside = pathlib.Path(annexe.read_text()) if annexe.exists() else None
+        assert started.ended() == 0
+        assert not started.data.exists()
+        assert beside is None or not beside.exists()
+
+
+def test_nobody_else_enters_the_data_and_no_argument_shows_a_secret(mesh: meshes.StartedMesh) -> None:
+    annexe = mesh.data / "annexe"
+    home = pathlib.Path(annexe.read_text()) if annexe.exists() else mesh.data / "postgres"
+    for private in (mesh.data, mesh.data / "secrets.json", home / "cluster"):
+        assert stat.S_IMODE(private.stat().st_mode) & 0o077 == 0, private
+    assert (home / "cluster").stat().st_uid != 0, "Postgres would not run as root"
+    secrets = mesh.secrets().values()
+    for pid in mesh.processes():
+        arguments = pathlib.Path(f"/proc/{pid}/cmdline").read_text()
+        assert not any(secret in arguments for secret in secrets)
+
+
+def test_a_port_that_is_taken_is_named(tmp_path: pathlib.Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as occupied:
+        port = occupied.getsockname()[1]
+        refused = meshes.hushlink("dev", "--data", tmp_path / "data", "--coordinator-port", str(port))
+    assert refused.returncode == 1
+    assert refused.stderr == (f"hushlink: port {port}, wanted for coordinator, is taken: name another, or none\n")
+
+
+def test_a_folder_of_somebody_else_is_left_alone(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "letter.txt").write_text("dear")
+    refused = meshes.hushlink("dev", "--data", tmp_path)
+    assert refused.returncode == 1
+    assert "is not empty and no data folder of Hushlink" in refused.stderr
+    assert [file.name for file in tmp_path.iterdir()] == ["letter.txt"]
+
+
+def test_a_wish_for_a_port_is_kept(tmp_path: pathlib.Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    with meshes.started("--ephemeral", "--matchers", "1", "--coordinator-port", str(port)) as started:
+        assert started.coordinator == f"127.0.0.1:{port}"
