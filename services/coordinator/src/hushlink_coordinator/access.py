@@ -14,9 +14,12 @@ _Role = grants.Role
 class Access:
     """Checks rights. An unknown project, an unknown right and one that does not reach far enough get one answer."""
 
-    def __init__(self, store: projects.ProjectStore, operator_right_sha256: str | None) -> None:
+    def __init__(
+        self, store: projects.ProjectStore, operator_right_sha256: str | None, open_creation: bool | None
+    ) -> None:
         self._store = store
         self._operator_hash = bytes.fromhex(operator_right_sha256) if operator_right_sha256 else None
+        self._open_creation = self._operator_hash is None if open_creation is None else open_creation
 
     async def grant(self, context: calls.Context) -> grants.Grant:
         """The grant of the call's right.
@@ -33,12 +36,12 @@ class Access:
         return found
 
     async def may_create(self, context: calls.Context) -> None:
-        """Check that the caller may create projects: the operator, or anyone where there is no operator's right.
+        """Check that the caller may create projects: the operator, or anyone where that is open.
 
         Raises:
             errors.CallerError: RIGHT_MISSING or ACCESS_REFUSED.
         """
-        if self._operator_hash is None:
+        if self._open_creation:
             return
         if (await self.grant(context)).role is not _Role.OPERATOR:
             raise grants.refusal()

@@ -61,7 +61,7 @@ def _registers(
     heard: changes.Changes,
 ) -> list[server.Register]:
     project_facts, run_facts, upload_facts = stores
-    checks = access.Access(project_facts, settings.operator_right_sha256)
+    checks = access.Access(project_facts, settings.operator_right_sha256, settings.open_creation)
     project_servicer = projects.ProjectServicer(project_facts, objects, checks)
     upload_servicer = uploads.UploadServicer(upload_facts, objects, checks, settings.idle_timeout_seconds)
     run_servicer = runs.RunServicer(run_facts, heard, checks)

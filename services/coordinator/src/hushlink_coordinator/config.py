@@ -48,7 +48,9 @@ class CoordinatorConfig(config.ProcessConfig):
     matchers_server_name: str | None = None
     """The name expected in matchers' certificates."""
     operator_right_sha256: str | None = pydantic.Field(default=None, pattern="^[0-9a-f]{64}$")
-    """SHA-256, in hexadecimal, of the right that creating and listing projects needs; None = anyone may create one."""
+    """SHA-256, in hexadecimal, of the operator's right, which creates projects and lists all; None = there is none."""
+    open_creation: bool | None = None
+    """Whether anyone may create a project; None = exactly where there is no operator's right."""
     runs_at_once: int = pydantic.Field(default=2, ge=0, le=100)
     """How many runs this process works on at one time; 0 = it only answers calls."""
     lease_seconds: float = pydantic.Field(default=15.0, gt=0)
