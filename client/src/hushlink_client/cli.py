@@ -91,8 +91,6 @@ def _status(command: click.Command) -> int:
         return 130
     except InterruptedBySignal as interruption:
         return 128 + interruption.number
-    except BrokenPipeError:  # whoever reads our output has enough
-        return 1
     except Exception as error:
         return _refused(error)
     return outcome if isinstance(outcome, int) else 0
@@ -107,6 +105,8 @@ def _misused(error: click.ClickException) -> int:
 
 def _refused(error: Exception) -> int:
     """Say on one line what went wrong; returns the exit status."""
+    if isinstance(error, BrokenPipeError):  # whoever reads our output has enough
+        return 1
     text, status = _verdict(error)
     sys.stderr.write(f"hushlink: {_one_line(text)}\n")
     return status
