@@ -19,5 +19,6 @@ ffibuilder.set_source(
     include_dirs=["include"],
     depends=[str(path.relative_to(NATIVE)) for path in sorted([*NATIVE.glob("include/*.h"), *NATIVE.glob("src/*.h")])],
     extra_compile_args=["-std=c11", "-O3", "-Wall", "-Wextra", "-fvisibility=hidden"],
+    libraries=["m"],
     py_limited_api=True,
 )

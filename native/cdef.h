@@ -23,6 +23,7 @@ typedef struct {
     int32_t metric;
     int32_t path;
     int32_t pruning;
+    double threshold;
     const uint32_t *smallest_common;
     ...;
 } hl_join_settings;

@@ -85,7 +85,9 @@ typedef struct hl_join_settings {
     int32_t metric;                  /* hl_metric */
     int32_t path;                    /* hl_path */
     int32_t pruning;                 /* hl_pruning; changes the speed, never the pairs */
-    const uint32_t *smallest_common; /* of the same metric and width; outlives the join */
+    double threshold;                /* in (0, 1] */
+    const uint32_t *smallest_common; /* of this metric, width and threshold; outlives the join.
+                                        Not read for cosine and overlap, which have no such table */
 } hl_join_settings;
 
 /* Columns to fill, owned by the caller. */

@@ -74,7 +74,7 @@ static void load_limits(hl_join *join)
 {
     join->block_limit_max = -1;
     for (uint32_t r = 0; r < HL_RIGHT_BLOCK; r++) {
-        int32_t limit = r < join->block_count ? hl_limit_right(join->limit, join->block_popcounts[r]) : -1;
+        int32_t limit = r < join->block_count ? join->right_limits[join->block_popcounts[r]] : -1;
         join->block_limits[r] = (int16_t)clamped(limit, INT16_MIN, INT16_MAX);
         join->block_byte_starts[r] = (uint8_t)clamped(254 - limit, 0, 255);
         if (limit > join->block_limit_max)
@@ -180,7 +180,7 @@ HL_TARGET_AVX2 static void scan_bytes(hl_join *join)
             uint32_t a = join->query_popcounts[s / 2 < join->queries ? s / 2 : 0];
             const uint8_t *starts = join->block_byte_starts + first + s % 2 * 32;
             sums[s] = _mm256_subs_epu8(_mm256_load_si256((const __m256i *)(const void *)starts),
-                _mm256_set1_epi8((char)hl_limit_left(join->limit, a)));
+                _mm256_set1_epi8((char)join->left_limits[a]));
         }
         bool alive = true;
         for (uint32_t done = 0; alive && done < join->plan.columns;) {
@@ -254,7 +254,7 @@ HL_TARGET_AVX2 static void scan_words(hl_join *join)
                 widen(bytes[s], sums + 2 * (size_t)s);
             for (uint32_t q = 0; q < join->queries; q++) {
                 __m256i limit = _mm256_set1_epi16(
-                    (short)clamped(hl_limit_left(join->limit, join->query_popcounts[q]), 0, INT16_MAX));
+                    (short)clamped(join->left_limits[join->query_popcounts[q]], 0, INT16_MAX));
                 masks[q] = within(sums + 4 * (size_t)q, join->block_limits + first, limit) |
                            (uint64_t)within(sums + 4 * (size_t)q + 2, join->block_limits + first + 32, limit) << 32;
                 alive |= masks[q];
@@ -275,7 +275,7 @@ static void avx2_scan(hl_join *join)
 {
     int32_t left_most = 0;
     for (uint32_t q = 0; q < join->queries; q++) {
-        int32_t limit = hl_limit_left(join->limit, join->query_popcounts[q]);
+        int32_t limit = join->left_limits[join->query_popcounts[q]];
         left_most = limit > left_most ? limit : left_most;
         join->hit_counts[q] = 0;
     }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "hushlink.h"
+#include "score.h"
 
 #if defined(__x86_64__)
 #define HL_X86 1
@@ -30,13 +31,6 @@ typedef struct hl_plan {
     uint32_t check_every; /* and from then on */
 } hl_plan;
 
-/* An upper bound of the distance at which a pair still matches, split so that it can be added up
- * per pair: distance_limit(a + b) <= left(a) + right(b); see threshold.c. Fixed point, 16 bits. */
-typedef struct hl_limit {
-    int64_t slope;
-    int64_t offset;
-} hl_limit;
-
 struct hl_path_functions;
 
 typedef struct hl_join {
@@ -45,8 +39,13 @@ typedef struct hl_join {
     bool self;
     uint32_t width_bytes;
     int32_t metric;
-    const uint32_t *smallest_common;
-    hl_limit limit;
+    double threshold;
+    const uint32_t *smallest_common; /* NULL for a metric that is no function of the sum */
+
+    /* An upper bound of the distance at which a pair still matches, split so that it is added up per
+     * pair: left_limits[a] + right_limits[b], for popcounts a and b that occur; see threshold.c. */
+    int32_t *left_limits;
+    int32_t *right_limits;
     hl_plan plan;
     const struct hl_path_functions *path;
 
@@ -93,23 +92,15 @@ extern const hl_path_functions hl_popcnt;
 extern const hl_path_functions hl_avx2;
 #endif
 
-/* threshold.c */
-hl_limit hl_limit_of(const uint32_t *smallest_common, uint32_t width_bytes);
-
-static inline int32_t hl_limit_left(hl_limit limit, uint32_t popcount)
-{
-    return (int32_t)((limit.slope * popcount + 0xFFFF) >> 16);
-}
-
-static inline int32_t hl_limit_right(hl_limit limit, uint32_t popcount)
-{
-    return (int32_t)((limit.slope * popcount + limit.offset + 0xFFFF) >> 16);
-}
+/* threshold.c: fills left_limits and right_limits. */
+void hl_limits_fill(hl_join *join);
 
 /* Does a pair with these popcounts and this intersection reach the threshold? The one test. */
 static inline bool hl_accepts(const hl_join *join, uint32_t a, uint32_t b, uint32_t common)
 {
-    return common >= join->smallest_common[a + b];
+    if (join->smallest_common)
+        return common >= join->smallest_common[a + b];
+    return hl_score(join->metric, 8 * join->width_bytes, a, b, common) >= join->threshold;
 }
 
 static inline void hl_hit_add(hl_join *join, uint32_t query, uint32_t row, uint32_t common)

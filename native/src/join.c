@@ -1,7 +1,6 @@
 /* The join: walks left blocks, right blocks and left rows in the order of the contract, lets the path
  * compare a stripe of left rows with a right block, and writes out what it found. */
 #include "hushlink_private.h"
-#include "score.h"
 
 #define ALIGNMENT 64u
 
@@ -16,6 +15,8 @@ static hl_join *aligned_join(const void *memory)
 /* A row has at most this many columns: two nibbles per byte, whole words. */
 static uint32_t columns_most(uint32_t width_bytes) { return (width_bytes + 7) / 8 * 16; }
 
+static size_t limits_size(uint32_t width_bytes) { return (8 * (size_t)width_bytes + 1) * sizeof(int32_t); }
+
 size_t hl_join_size(uint32_t width_bytes)
 {
     if (width_bytes < HL_WIDTH_MIN || width_bytes > HL_WIDTH_MAX)
@@ -23,7 +24,8 @@ size_t hl_join_size(uint32_t width_bytes)
     size_t columns = columns_most(width_bytes);
     return ALIGNMENT + padded(sizeof(hl_join)) + padded(HL_STRIPE * HL_RIGHT_BLOCK * sizeof(hl_hit)) +
            padded(HL_RIGHT_BLOCK * sizeof(int16_t)) + padded(HL_RIGHT_BLOCK) +
-           padded(HL_RIGHT_BLOCK * columns) + padded(16 * HL_STRIPE * columns);
+           padded(HL_RIGHT_BLOCK * columns) + padded(16 * HL_STRIPE * columns) +
+           2 * padded(limits_size(width_bytes));
 }
 
 static void place_scratch(hl_join *join)
@@ -40,6 +42,10 @@ static void place_scratch(hl_join *join)
     join->block_columns = at;
     at += padded(HL_RIGHT_BLOCK * columns);
     join->query_tables = at;
+    at += padded(16 * HL_STRIPE * columns);
+    join->left_limits = (int32_t *)(void *)at;
+    at += padded(limits_size(join->width_bytes));
+    join->right_limits = (int32_t *)(void *)at;
 }
 
 /* A popcount above the width would read past the table. */
@@ -56,13 +62,15 @@ static bool rows_fit(const hl_rows *rows, uint32_t width_bytes)
 static int check_settings(const hl_join_settings *settings)
 {
     if (!settings || settings->width_bytes < HL_WIDTH_MIN || settings->width_bytes > HL_WIDTH_MAX ||
-        !settings->smallest_common || settings->pruning < HL_PRUNE_AUTO ||
-        settings->pruning > HL_PRUNE_OFF)
+        settings->pruning < HL_PRUNE_AUTO || settings->pruning > HL_PRUNE_OFF ||
+        !(settings->threshold > 0.0 && settings->threshold <= 1.0))
+        return HL_BAD_ARGUMENT;
+    if (hl_metric_of_sum(settings->metric) && !settings->smallest_common)
         return HL_BAD_ARGUMENT;
     if (!rows_fit(&settings->left, settings->width_bytes) ||
         (!settings->self_join && !rows_fit(&settings->right, settings->width_bytes)))
         return HL_BAD_ARGUMENT;
-    if (!hl_metric_of_sum(settings->metric) || !hl_path_of(settings->path))
+    if (!hl_metric_known(settings->metric) || !hl_path_of(settings->path))
         return HL_UNSUPPORTED;
     return HL_OK;
 }
@@ -81,12 +89,13 @@ int hl_join_begin(void *memory, size_t size, const hl_join_settings *settings)
     join->right = join->self ? settings->left : settings->right;
     join->width_bytes = settings->width_bytes;
     join->metric = settings->metric;
-    join->smallest_common = settings->smallest_common;
-    join->limit = hl_limit_of(settings->smallest_common, settings->width_bytes);
+    join->threshold = settings->threshold;
+    join->smallest_common = hl_metric_of_sum(settings->metric) ? settings->smallest_common : NULL;
     join->path = hl_path_of(settings->path);
     join->loaded = UINT32_MAX;
     join->done = join->left.count == 0 || join->right.count <= (join->self ? 1u : 0u);
     place_scratch(join);
+    hl_limits_fill(join);
     join->path->choose(join, settings->pruning == HL_PRUNE_AUTO && !join->done);
     return HL_OK;
 }
@@ -170,9 +179,8 @@ static bool emit_row(hl_join *join, uint32_t query, hl_pairs *out)
             join->right_skip = hit.row;
             return false;
         }
-        uint32_t sum = a + join->block_popcounts[hit.row];
-        out->scores[out->count] =
-            hl_score_of_sum(join->metric, 8 * join->width_bytes, sum, hit.common);
+        out->scores[out->count] = hl_score(
+            join->metric, 8 * join->width_bytes, a, join->block_popcounts[hit.row], hit.common);
         out->left[out->count] = join->left_row;
         out->right[out->count] = join->right_block + hit.row;
         out->count++;

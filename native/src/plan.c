@@ -42,8 +42,8 @@ static bool sample_pair(const hl_join *join, uint32_t k, uint64_t *difference, i
     uint32_t words = (join->width_bytes + 7) / 8;
     for (uint32_t i = 0; i < words; i++)
         difference[i] = hl_word(left, join->width_bytes, i) ^ hl_word(right, join->width_bytes, i);
-    *limit = hl_limit_left(join->limit, join->left.popcounts[l]) +
-             hl_limit_right(join->limit, join->right.popcounts[r]);
+    *limit = join->left_limits[join->left.popcounts[l]] +
+             join->right_limits[join->right.popcounts[r]];
     return !(join->self && l == r);
 }
 

@@ -64,7 +64,7 @@ HL_SCALAR_TARGET static inline __attribute__((always_inline)) void HL_SCALAR_NAM
     join->hit_counts[q] = 0;
     for (uint32_t r = 0; r < count; r++, right += width_bytes) {
         uint32_t c = HL_SCALAR_NAME(common)(left, right, width_bytes);
-        if (c >= least[a + popcounts[r]])
+        if (least ? c >= least[a + popcounts[r]] : hl_accepts(join, a, popcounts[r], c))
             hl_hit_add(join, q, r, c);
     }
 }

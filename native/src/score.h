@@ -2,10 +2,13 @@
 #ifndef HUSHLINK_SCORE_H
 #define HUSHLINK_SCORE_H
 
+#include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "hushlink.h"
+
+static inline bool hl_metric_known(int metric) { return metric >= HL_DICE && metric <= HL_OVERLAP; }
 
 /* Is the score a function of the sum a + b and the intersection c alone? */
 static inline bool hl_metric_of_sum(int metric)
@@ -23,6 +26,18 @@ static inline double hl_score_of_sum(int metric, uint32_t width_bits, uint32_t s
     case HL_HAMMING: return (double)(width_bits + 2 * common - sum) / (double)width_bits;
     default: return 0.0;
     }
+}
+
+/* The score of any metric, for popcounts a and b. */
+static inline double hl_score(int metric, uint32_t width_bits, uint32_t a, uint32_t b, uint32_t common)
+{
+    if (hl_metric_of_sum(metric))
+        return hl_score_of_sum(metric, width_bits, a + b, common);
+    if (!a || !b)
+        return 0.0;
+    if (metric == HL_COSINE)
+        return (double)common / sqrt((double)a * (double)b);
+    return (double)common / (double)(a < b ? a : b);
 }
 
 #endif

@@ -1,6 +1,5 @@
 /* Thresholds as integers: the inner loops never divide, yet agree with the test on doubles. */
 #include "hushlink_private.h"
-#include "score.h"
 
 static bool reaches(int metric, uint32_t width_bits, uint32_t sum, uint32_t common, double threshold)
 {
@@ -35,6 +34,8 @@ int hl_smallest_common(int metric, uint32_t width_bytes, double threshold, uint3
     return HL_OK;
 }
 
+/* ---- limits -------------------------------------------------------------------------------- */
+
 /* The largest distance a + b - 2c at which a pair with this sum matches, or -1. */
 static int64_t distance_limit(const uint32_t *smallest_common, uint32_t sum)
 {
@@ -42,17 +43,62 @@ static int64_t distance_limit(const uint32_t *smallest_common, uint32_t sum)
     return least == HL_NEVER || 2 * (uint64_t)least > sum ? -1 : (int64_t)sum - 2 * (int64_t)least;
 }
 
-/* A line above every distance limit. Its slope is taken between W and 2W, where the metrics that are
- * functions of the sum are straight but for rounding; its offset makes it a bound whatever the table. */
-hl_limit hl_limit_of(const uint32_t *smallest_common, uint32_t width_bytes)
+static int32_t rounded_up(int64_t fixed) { return (int32_t)((fixed + 0xFFFF) >> 16); }
+
+/* A line above the distance limits of all sums, in fixed point of 16 bits. Its slope is taken between W
+ * and 2W, where these metrics are straight but for rounding; its offset makes it a bound whatever the
+ * table. */
+static void fill_by_sum(hl_join *join)
 {
-    uint32_t width = 8 * width_bytes;
-    int64_t rise = distance_limit(smallest_common, 2 * width) - distance_limit(smallest_common, width);
-    hl_limit limit = {rise > 0 ? rise * 65536 / width : 0, INT64_MIN};
+    const uint32_t *table = join->smallest_common;
+    uint32_t width = 8 * join->width_bytes;
+    int64_t rise = distance_limit(table, 2 * width) - distance_limit(table, width);
+    int64_t slope = rise > 0 ? rise * 65536 / width : 0, offset = INT64_MIN;
     for (uint32_t sum = 0; sum <= 2 * width; sum++) {
-        int64_t offset = distance_limit(smallest_common, sum) * 65536 - limit.slope * sum;
-        if (offset > limit.offset)
-            limit.offset = offset;
+        int64_t needed = distance_limit(table, sum) * 65536 - slope * sum;
+        offset = needed > offset ? needed : offset;
     }
-    return limit;
+    for (uint32_t count = 0; count <= width; count++) {
+        join->left_limits[count] = rounded_up(slope * count);
+        join->right_limits[count] = rounded_up(slope * count + offset);
+    }
+}
+
+/* The same for cosine and overlap, without rounding to the next possible intersection. */
+static double real_limit(const hl_join *join, double a, double b)
+{
+    double at_one = join->metric == HL_COSINE ? sqrt(a * b) : a < b ? a : b;
+    return a + b - 2.0 * join->threshold * at_one;
+}
+
+static void popcount_range(const hl_rows *rows, uint32_t *low, uint32_t *high)
+{
+    *low = UINT32_MAX, *high = 0;
+    for (uint32_t r = 0; r < rows->count; r++) {
+        *low = rows->popcounts[r] < *low ? rows->popcounts[r] : *low;
+        *high = rows->popcounts[r] > *high ? rows->popcounts[r] : *high;
+    }
+}
+
+/* With a fixed, the limit is convex in b, and so is the limit less a multiple of b: its maximum lies at
+ * the least or the greatest b that occurs. One bit of slack covers the rounding of the doubles. */
+static void fill_by_pair(hl_join *join)
+{
+    double slope = 1.0 - join->threshold;
+    uint32_t low, high;
+    popcount_range(&join->right, &low, &high);
+    for (uint32_t count = 0; count <= 8 * join->width_bytes; count++) {
+        double at_low = real_limit(join, count, low) - slope * low;
+        double at_high = real_limit(join, count, high) - slope * high;
+        join->left_limits[count] = (int32_t)ceil(at_low > at_high ? at_low : at_high) + 1;
+        join->right_limits[count] = (int32_t)ceil(slope * count);
+    }
+}
+
+void hl_limits_fill(hl_join *join)
+{
+    if (join->smallest_common)
+        fill_by_sum(join);
+    else if (join->right.count)
+        fill_by_pair(join);
 }

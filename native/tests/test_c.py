@@ -29,6 +29,7 @@ def test_the_kernel_under_sanitizers(tmp_path, compiler):
             f"-I{NATIVE / 'include'}",
             *sources,
             str(NATIVE / "tests/c/kernel_test.c"),
+            "-lm",
             "-o",
             str(program),
         ],

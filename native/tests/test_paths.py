@@ -37,7 +37,7 @@ def test_at_every_width(rng, related_rows, width):
     left[0], left[1], right[2], right[3] = 0, 255, 0, 255
     pairs = sum(
         assert_paths_agree(left, other, threshold, metric)
-        for metric in ("dice", "jaccard", "hamming")
+        for metric in hushlink_native.METRICS
         for threshold in (0.3, 0.75, 0.9, 1.0)
         for other in (right, None)
     )
@@ -51,6 +51,17 @@ def test_at_great_widths(rng, related_rows, width):
     left[0], right[0], right[1] = 255, 255, 0
     for threshold in (0.01, 0.5, 0.85, 1.0):
         assert assert_paths_agree(left, right, threshold) > 0
+
+
+@pytest.mark.parametrize("metric", hushlink_native.METRICS)
+@pytest.mark.parametrize("spread", [0.05, 0.5])
+def test_pruning_by_any_metric_with_popcounts_near_and_far(rng, metric, spread):
+    fills = 0.44 + spread * (rng.random((1200, 1)) - 0.5)
+    rows = numpy.packbits(rng.random((1200, 1024)) < fills, axis=1)
+    rows[:300] = rows[300:600]
+    rows[600:650] &= rows[650:700]
+    for threshold in (0.7, 0.85, 0.95):
+        assert assert_paths_agree(rows, None, threshold, metric) >= 300
 
 
 @pytest.mark.parametrize("fill", [0.05, 0.25, 0.44, 0.5, 0.68, 0.95])

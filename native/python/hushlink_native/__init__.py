@@ -2,7 +2,7 @@
 
 Rows are C-contiguous uint8 arrays of shape (rows, width_bytes), 1 to 2048 bytes wide. Scores are
 float64, rows of pairs uint32, datasets uint16. Everything that computes releases the GIL. Metrics:
-"dice", "jaccard", "hamming" ("cosine" and "overlap" raise NotImplementedError for now).
+"dice", "jaccard", "hamming", "cosine", "overlap".
 
 Joins
     candidate_pairs(left, right, threshold, *, metric="dice") -> (scores, left_rows, right_rows)

@@ -20,6 +20,8 @@ METRICS: dict[str, int] = {
     "overlap": _binding.lib.HL_OVERLAP,
 }
 
+_METRICS_OF_PAIRS = frozenset({"cosine", "overlap"})
+
 LEFT_BLOCK: int = _binding.lib.HL_LEFT_BLOCK
 RIGHT_BLOCK: int = _binding.lib.HL_RIGHT_BLOCK
 """Sizes of the blocks, in rows, that define the order in which a join emits its pairs."""
@@ -89,9 +91,10 @@ class Join:
         measurements and never change the pairs.
 
         Raises TypeError and ValueError for arrays, thresholds (outside (0, 1]) and metrics that do
-        not fit, NotImplementedError for a metric this kernel does not have yet.
+        not fit.
         """
         self._rows = _Sides(left, right, left_popcounts, right_popcounts)
+        _check_question(metric, threshold)
         self._table = _smallest_common(metric, self._rows.width, threshold)
         self._signals = _binding.ffi.new("hl_signals *")
         self._lock = threading.Lock()
@@ -102,7 +105,9 @@ class Join:
         settings.metric = METRICS[metric]
         settings.path = paths.number(path)
         settings.pruning = _binding.lib.HL_PRUNE_AUTO if prune else _binding.lib.HL_PRUNE_OFF
-        settings.smallest_common = _binding.pointer(self._table)
+        settings.threshold = threshold
+        if self._table is not None:
+            settings.smallest_common = _binding.pointer(self._table)
         self._pointer = _binding.pointer(self._memory, writable=True)
         _binding.check(_binding.lib.hl_join_begin(self._pointer, size, settings), f"{metric} join")
 
@@ -185,11 +190,17 @@ class _Sides:
         return settings
 
 
-def _smallest_common(metric: str, width: int, threshold: float) -> Rows:
+def _check_question(metric: str, threshold: float) -> None:
     if metric not in METRICS:
         raise ValueError(f"unknown metric {metric!r}: use one of {', '.join(METRICS)}")
     if not 0.0 < threshold <= 1.0:
         raise ValueError(f"threshold must be above 0 and at most 1, not {threshold}")
+
+
+def _smallest_common(metric: str, width: int, threshold: float) -> Rows | None:
+    """The threshold as integers; None for a metric whose score is no function of a + b and c."""
+    if metric in _METRICS_OF_PAIRS:
+        return None
     table = numpy.empty(16 * width + 1, dtype=numpy.uint32)
     _binding.check(
         _binding.lib.hl_smallest_common(METRICS[metric], width, threshold, _binding.pointer(table, writable=True)),

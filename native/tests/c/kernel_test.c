@@ -73,7 +73,7 @@ static hl_join_settings settings_of(sample left, sample right, uint32_t width, c
     return (hl_join_settings){
         .left = {left.bytes, left.popcounts, left.count},
         .right = {right.bytes, right.popcounts, right.count},
-        .width_bytes = width, .metric = HL_DICE, .path = path, .smallest_common = table};
+        .width_bytes = width, .metric = HL_DICE, .path = path, .threshold = 0.5, .smallest_common = table};
 }
 
 /* The whole join through buffers of `capacity` pairs, in memory of exactly hl_join_size. */
@@ -101,16 +101,19 @@ static found join_all(const hl_join_settings *settings, uint64_t capacity)
     return all;
 }
 
-static void test_paths(uint32_t width, uint32_t left_rows, uint32_t right_rows, double threshold)
+static void test_paths(uint32_t width, uint32_t left_rows, uint32_t right_rows, double threshold, int metric)
 {
     uint32_t *table = malloc((16 * width + 1) * sizeof *table);
     sample left = sample_rows(left_rows, width), right = sample_rows(right_rows, width);
     memcpy(right.bytes, left.bytes, (size_t)width * (left_rows < right_rows ? left_rows : right_rows));
     hl_popcounts(HL_PORTABLE, right.bytes, right_rows, width, right.popcounts);
-    CHECK(hl_smallest_common(HL_DICE, width, threshold, table) == HL_OK, "table");
+    CHECK(metric == HL_COSINE || metric == HL_OVERLAP ||
+          hl_smallest_common(metric, width, threshold, table) == HL_OK, "table");
     for (int self = 0; self < 2; self++) {
         hl_join_settings settings = settings_of(left, right, width, table, HL_PORTABLE);
         settings.self_join = self;
+        settings.metric = metric;
+        settings.threshold = threshold;
         found expected = join_all(&settings, 1000);
         for (int path = 0; path < HL_PATH_COUNT; path++) {
             if (!hl_path_available(path))
@@ -165,6 +168,8 @@ static void test_hostile_joins(void)
     CHECK(hl_join_begin(memory, size, &bad) == HL_BAD_ARGUMENT, "rows");
     bad = good, bad.smallest_common = NULL;
     CHECK(hl_join_begin(memory, size, &bad) == HL_BAD_ARGUMENT, "table");
+    bad = good, bad.threshold = 0.0;
+    CHECK(hl_join_begin(memory, size, &bad) == HL_BAD_ARGUMENT, "threshold");
     bad = good, bad.pruning = 7;
     CHECK(hl_join_begin(memory, size, &bad) == HL_BAD_ARGUMENT, "pruning");
     bad = good, bad.path = 77;
@@ -267,11 +272,13 @@ int main(void)
     test_cancel();
     for (size_t w = 0; w < sizeof widths / sizeof *widths; w++) {
         uint32_t right = widths[w] > 200 ? 66 : 130;
-        test_paths(widths[w], 21, right, 0.5);
-        test_paths(widths[w], 21, right, 0.9);
+        for (int metric = HL_DICE; metric <= HL_OVERLAP; metric++) {
+            test_paths(widths[w], 21, right, 0.5, metric);
+            test_paths(widths[w], 21, right, 0.9, metric);
+        }
     }
-    test_paths(128, 5, HL_RIGHT_BLOCK + 1, 0.85);
-    test_paths(2, 3, HL_RIGHT_BLOCK - 1, 1.0);
+    test_paths(128, 5, HL_RIGHT_BLOCK + 1, 0.85, HL_DICE);
+    test_paths(2, 3, HL_RIGHT_BLOCK - 1, 1.0, HL_HAMMING);
     test_merge();
     for (uint32_t parties = 1; parties <= 5; parties++)
         for (int deduplicated = 0; deduplicated < 2; deduplicated++) {
