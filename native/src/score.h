@@ -23,7 +23,7 @@ static inline double hl_score_of_sum(int metric, uint32_t width_bits, uint32_t s
     switch (metric) {
     case HL_DICE: return sum ? (double)(2 * common) / (double)sum : 0.0;
     case HL_JACCARD: return sum ? (double)common / (double)(sum - common) : 0.0;
-    case HL_HAMMING: return (double)(width_bits + 2 * common - sum) / (double)width_bits;
+    case HL_HAMMING: return ((double)width_bits - ((double)sum - 2.0 * common)) / (double)width_bits;
     default: return 0.0;
     }
 }

@@ -142,6 +142,9 @@ static void test_known_tables(void)
     CHECK(table[3] == 1 && table[4] == 2 && table[0] == HL_NEVER, "jaccard .5");
     CHECK(hl_smallest_common(HL_HAMMING, 128, 1.0, table) == HL_OK, "hamming");
     CHECK(table[0] == 0 && table[2] == 1 && table[3] == HL_NEVER, "hamming 1");
+    CHECK(hl_smallest_common(HL_HAMMING, 128, 0.85, table) == HL_OK, "hamming");
+    for (uint32_t sum = 0; sum <= 2048; sum++)
+        CHECK(table[sum] <= sum / 2 && sum - 2 * table[sum] <= 153, "hamming .85 at %u", sum);
     double bad[] = {0.0, -1.0, 1.5, 0.0 / 0.0 * 1.0};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         CHECK(hl_smallest_common(HL_DICE, 128, bad[i], table) == HL_BAD_ARGUMENT, "threshold %f", bad[i]);
