@@ -32,7 +32,7 @@ def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 def _settings(store: object_stores.ObjectStore, **changes: Any) -> config.CoordinatorConfig:
-    settings = {
+    settings: dict[str, Any] = {
         "database_url": "postgresql://nobody@127.0.0.1/unused",
         "blobs_endpoint": store.endpoint,
         "blobs_access_key": store.access_key,
