@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import enum
+from collections.abc import Sequence
 
 from hushlink_domain import errors, metrics
 
@@ -67,15 +68,45 @@ def check_texts(name: str, notes: str) -> None:
     Raises:
         errors.CallerError: INVALID_REQUEST, when one is too long or holds a NUL character.
     """
-    for field, text, most in (("name", name, MAX_NAME_CHARACTERS), ("notes", notes, MAX_NOTES_CHARACTERS)):
-        if len(text) > most or "\0" in text:
-            raise errors.CallerError(
-                errors.Reason.INVALID_REQUEST,
-                f"{field} may have at most {most} characters, none of them NUL",
-                field=field,
-                allowed=most,
-                found=len(text),
-            )
+    _check_text("name", name, MAX_NAME_CHARACTERS)
+    _check_text("notes", notes, MAX_NOTES_CHARACTERS)
+
+
+def _check_text(field: str, text: str, most: int) -> None:
+    if len(text) > most or "\0" in text:
+        raise errors.CallerError(
+            errors.Reason.INVALID_REQUEST,
+            f"{field} may have at most {most} characters, none of them NUL",
+            field=field,
+            allowed=most,
+            found=len(text),
+        )
+
+
+def check_party_names(names: Sequence[str]) -> None:
+    """Check the names of a new project's parties.
+
+    Raises:
+        errors.CallerError: INVALID_REQUEST, when they are too few or too many, or one is too long or holds a NUL.
+    """
+    check_party_count(len(names))
+    for name in names:
+        _check_text("party_names", name, MAX_NAME_CHARACTERS)
+
+
+def check_party(party: int, count: int) -> None:
+    """Check that a project with ``count`` parties has this one.
+
+    Raises:
+        errors.CallerError: INVALID_REQUEST, when it does not.
+    """
+    if party >= count:
+        raise errors.CallerError(
+            errors.Reason.INVALID_REQUEST,
+            f"the project's parties have the numbers 0 to {count - 1}; there is no party {party}",
+            field="party",
+            found=party,
+        )
 
 
 def check_party_count(count: int) -> None:

@@ -26,7 +26,7 @@ def check(spoken: int | str) -> None:
         errors.CallerError: PROTOCOL_MISMATCH, when it does not, or when it is no number.
     """
     text = str(spoken)
-    if text.isascii() and text.isdigit() and PROTOCOL_OLDEST <= int(text) <= PROTOCOL:
+    if text.isascii() and text.isdigit() and len(text) < 10 and PROTOCOL_OLDEST <= int(text) <= PROTOCOL:
         return
     raise errors.CallerError(
         errors.Reason.PROTOCOL_MISMATCH,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from hushlink_domain import errors
@@ -12,7 +12,7 @@ SHOWN_FAULTS: Final = 50
 """Faults written out in the message; all are in `InvalidSchema.faults`."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class SchemaFault:
     """One thing that is wrong.
 
@@ -40,6 +40,6 @@ class InvalidSchema(errors.CallerError):
         super().__init__(
             errors.Reason.SCHEMA_INVALID,
             "\n".join(lines),
-            count=count,
-            path=self.faults[0].path if self.faults else "$",
+            faults=count,
+            **(dataclasses.asdict(self.faults[0]) if self.faults else {}),
         )
