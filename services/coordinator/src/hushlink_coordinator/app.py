@@ -11,7 +11,7 @@ from hushlink.coordinator.v1 import (
     run_service_pb2_grpc,
     upload_service_pb2_grpc,
 )
-from hushlink_coordinator import access, blobs, config, dispatch
+from hushlink_coordinator import access, blobs, config, deletion, dispatch
 from hushlink_coordinator.runs import desk, worker
 from hushlink_coordinator.servicers import projects, results, runs, uploads
 from hushlink_coordinator.store import changes, connection
@@ -41,6 +41,8 @@ async def serve(settings: config.CoordinatorConfig, stop: asyncio.Event) -> None
         matchers = await stack.enter_async_context(dispatch.MatcherPool.open(_dispatch(settings), supervisor))
         rooms = desk.Rooms(settings, stores[1], tile_store.TileStore(database), stores[2], objects, matchers)
         supervisor.start("worker", worker.Worker(rooms, stores[0], heard).work())
+        janitor = deletion.Janitor(stores[0], stores[1], objects, heard, settings.unary_timeout_seconds)
+        supervisor.start("janitor", janitor.work())
         registers = _registers(settings, stores, objects, heard)
         await stack.enter_async_context(server.serving(settings, "coordinator", SERVICES, registers))
         await stop.wait()
@@ -63,7 +65,9 @@ def _registers(
     project_facts, run_facts, upload_facts = stores
     checks = access.Access(project_facts, settings.operator_right_sha256, settings.open_creation)
     project_servicer = projects.ProjectServicer(project_facts, objects, checks)
-    upload_servicer = uploads.UploadServicer(upload_facts, objects, checks, settings.idle_timeout_seconds)
+    upload_servicer = uploads.UploadServicer(
+        upload_facts, project_facts, objects, checks, settings.idle_timeout_seconds
+    )
     run_servicer = runs.RunServicer(run_facts, heard, checks)
     result_servicer = results.ResultServicer(run_facts, objects, checks)
     return [

@@ -10,7 +10,8 @@ import asyncio
 import collections
 import hashlib
 
-from hushlink_coordinator import blobs, identifiers, keys, meters
+from hushlink_coordinator import blobs, deletion, identifiers, keys, meters
+from hushlink_coordinator.store import projects as project_store
 from hushlink_coordinator.store import uploads as upload_store
 from hushlink_domain import chunks, digests, encodings, errors, projects, uploads
 
@@ -63,13 +64,12 @@ class Uploading:
             errors.StateError: UPLOAD_SUPERSEDED, and mismatches with a party that was sealed in the meantime.
         """
         self._check(row_count, digest)
-        last = None
-        if self._buffer:
+        ends_in_a_rest = bool(self._buffer)
+        if ends_in_a_rest:
             await self._write(len(self._buffer))
-            last = self._writing.pop()
-        while self._writing:
+        while len(self._writing) > ends_in_a_rest:
             await self._keep_oldest()
-        last_chunk = await last if last is not None else None
+        last_chunk = await self._writing[0] if ends_in_a_rest else None
         sealed = await self._store.seal(self._upload, last_chunk, row_count, digest)
         meters.SEALED_ROWS.inc(row_count)
         return sealed
@@ -90,12 +90,12 @@ class Uploading:
                 "the trailer's digest is not that of the rows that came: they were changed on the way, upload again",
             )
 
-    async def abandon(self) -> None:
-        """Leave the upload as it is kept: another stream may go on with it."""
-        for task in self._writing:
-            task.cancel()
+    async def abandon(self, project_facts: project_store.ProjectStore) -> None:
+        """Leave the upload as it is kept: another stream may go on with it. Of a deleted project nothing stays."""
+        # Not cancelled: an object store may finish what it was sent, after we have looked.
         await asyncio.gather(*self._writing, return_exceptions=True)
         self._writing.clear()
+        await deletion.undo_writes(project_facts, self._objects, self._upload.project_id)
 
     async def _write(self, size: int) -> None:
         data = bytes(memoryview(self._buffer)[:size])

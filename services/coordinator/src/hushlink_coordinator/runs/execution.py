@@ -6,7 +6,7 @@ import dataclasses
 import logging
 from collections.abc import Awaitable, Callable
 
-from hushlink_coordinator import keys, meters
+from hushlink_coordinator import meters
 from hushlink_coordinator.runs import comparing, desk, merging, planning, publishing, solving
 from hushlink_coordinator.store import projects as project_store
 from hushlink_domain import errors, runs, states
@@ -53,7 +53,6 @@ async def execute(rooms: desk.Rooms, projects: project_store.ProjectStore, lease
     published = await publishing.publish(work, columns)
     await rooms.runs.report(lease, _State.PUBLISHING, 1.0, groups=published.group_count)
     await rooms.runs.end(lease, _State.SUCCEEDED)
-    await rooms.objects.delete_all(keys.pairs(lease.project_id, lease.run_id))
     meters.RUNS.labels("succeeded").inc()
     logger.info("run succeeded", extra={"run": lease.run_id, "groups": published.group_count})
 

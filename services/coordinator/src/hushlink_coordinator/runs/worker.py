@@ -8,7 +8,7 @@ import logging
 import secrets
 from collections.abc import Iterator
 
-from hushlink_coordinator import deletion, keys, meters
+from hushlink_coordinator import deletion, meters
 from hushlink_coordinator.runs import desk, execution
 from hushlink_coordinator.store import changes
 from hushlink_coordinator.store import projects as project_store
@@ -20,6 +20,9 @@ logger = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 5.0
 """How often to look for work that nobody announced, such as a dead process's."""
+
+_RENEW_SECONDS = 0.5
+"""How soon to try again to renew a lease."""
 
 _RETRY_SECONDS = 2.0
 """How long a run rests after a stumble."""
@@ -47,7 +50,6 @@ class Worker:
                 while True:
                     announced.clear()
                     await self._take(running, announced)
-                    await self._delete_leftovers()
                     with contextlib.suppress(TimeoutError):
                         async with asyncio.timeout(_LOOK_SECONDS):
                             await announced.wait()
@@ -94,6 +96,7 @@ class Worker:
         if any(isinstance(cause, run_store.LeaseLostError) for cause in causes):
             meters.RUNS.labels("lease lost").inc()
             logger.warning("lease lost", extra={"run": lease.run_id, "fence": lease.fence})
+            await deletion.undo_writes(self._projects, self._rooms.objects, lease.project_id)
             return
         try:
             if any(isinstance(cause, CancelRequestedError) for cause in causes):
@@ -112,20 +115,28 @@ class Worker:
         ticks = self._changes.ticks(changes.cancelling(lease.run_id), self._lease_seconds / 3)
         async with contextlib.aclosing(ticks):
             async for _ in ticks:
-                async with asyncio.timeout(self._lease_seconds):
-                    if await self._renewed(lease):
-                        raise CancelRequestedError
+                if await self._renewed(lease):
+                    raise CancelRequestedError
 
     async def _renewed(self, lease: runs.Lease) -> bool:
-        while True:
-            try:
-                return await self._rooms.runs.renew(lease, self._lease_seconds)
-            except errors.CapacityError:
-                await asyncio.sleep(0.5)
+        """Whether the run is to be cancelled.
+
+        Raises:
+            errors.CapacityError: STORE_UNAVAILABLE, until the lease must have run out.
+        """
+        try:
+            async with asyncio.timeout(self._lease_seconds):
+                while True:
+                    with contextlib.suppress(errors.CapacityError):
+                        return await self._rooms.runs.renew(lease, self._lease_seconds)
+                    await asyncio.sleep(_RENEW_SECONDS)
+        except TimeoutError:
+            raise errors.CapacityError(
+                errors.Reason.STORE_UNAVAILABLE, "the lease ran out while the database could not be reached"
+            ) from None
 
     async def _cancelled(self, lease: runs.Lease) -> None:
         await self._rooms.runs.end(lease, states.RunState.CANCELLED)
-        await self._rooms.objects.delete_all(keys.pairs(lease.project_id, lease.run_id))
         meters.RUNS.labels("cancelled").inc()
         logger.info("run cancelled", extra={"run": lease.run_id})
 
@@ -146,14 +157,6 @@ class Worker:
             logger.error("run failed", extra=run)
             failure = runs.Failure(foreseen.reason.value, foreseen.message)
             await self._rooms.runs.end(lease, states.RunState.FAILED, failure)
-
-    async def _delete_leftovers(self) -> None:
-        """Finish deletions that began and were cut, here or elsewhere."""
-        try:
-            for project_id in await self._projects.deletions():
-                await deletion.finish(self._projects, self._rooms.objects, project_id)
-        except errors.CapacityError:
-            logger.warning("deletions wait: something they need is out of reach")
 
 
 def _causes(error: Exception) -> Iterator[Exception]:

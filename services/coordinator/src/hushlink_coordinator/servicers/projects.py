@@ -27,9 +27,7 @@ class ProjectServicer(project_service_pb2_grpc.ProjectServiceServicer):
         """Create a project and draw its rights."""
         await self._access.may_create(context)
         projects.check_texts(request.name, request.notes)
-        projects.check_party_count(len(request.party_names))
-        for name in request.party_names:
-            projects.check_texts(name, "")
+        projects.check_party_names(request.party_names)
         project = projects.Project(
             project_id=identifiers.draw("p"),
             name=request.name,

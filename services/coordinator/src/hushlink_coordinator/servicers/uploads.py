@@ -8,6 +8,7 @@ from hushlink.coordinator.v1 import upload_service_pb2 as pb
 from hushlink.coordinator.v1 import upload_service_pb2_grpc
 from hushlink_coordinator import access, blobs, uploading
 from hushlink_coordinator.servicers import wire
+from hushlink_coordinator.store import projects as project_store
 from hushlink_coordinator.store import uploads as upload_store
 from hushlink_domain import encodings, errors, grants, projects, uploads
 from hushlink_mesh import calls, framing
@@ -17,9 +18,15 @@ class UploadServicer(upload_service_pb2_grpc.UploadServiceServicer):
     """Wire in, call, wire out."""
 
     def __init__(
-        self, store: upload_store.UploadStore, objects: blobs.Blobs, checks: access.Access, idle_seconds: float
+        self,
+        store: upload_store.UploadStore,
+        project_facts: project_store.ProjectStore,
+        objects: blobs.Blobs,
+        checks: access.Access,
+        idle_seconds: float,
     ) -> None:
         self._store = store
+        self._projects = project_facts
         self._objects = objects
         self._access = checks
         self._idle_seconds = idle_seconds
@@ -31,15 +38,16 @@ class UploadServicer(upload_service_pb2_grpc.UploadServiceServicer):
     ) -> pb.UploadEncodingsResponse:
         """Take a stream of rows and seal the party's dataset."""
         frames = calls.frames(request_iterator, self._idle_seconds)
-        uploading_now = await self._begun(await anext(frames, pb.UploadEncodingsRequest()), context)
+        uploading_now = await self._begun(await anext(frames, None), context)
         try:
             sealed = await _taken(frames, uploading_now)
-        finally:
-            await uploading_now.abandon()
+        except BaseException:
+            await uploading_now.abandon(self._projects)
+            raise
         return pb.UploadEncodingsResponse(upload=wire.upload(sealed))
 
-    async def _begun(self, frame: pb.UploadEncodingsRequest, context: calls.Context) -> uploading.Uploading:
-        if frame.WhichOneof("frame") != "header":
+    async def _begun(self, frame: pb.UploadEncodingsRequest | None, context: calls.Context) -> uploading.Uploading:
+        if frame is None or frame.WhichOneof("frame") != "header":
             raise _out_of_order("header", frame)
         header = frame.header
         party = await self._access.party(context, header.project_id)
@@ -61,6 +69,10 @@ class UploadServicer(upload_service_pb2_grpc.UploadServiceServicer):
         grant = await self._access.member(context, request.project_id)
         if grant.role is grants.Role.PARTY and grant.party != request.party:
             raise grants.refusal()
+        project = await self._projects.find(request.project_id)
+        if project is None:
+            raise grants.refusal()
+        projects.check_party(request.party, len(project.parties))
         found = await self._store.find(request.project_id, request.party)
         if found is None:
             awaited = pb.Upload(party=request.party, state=pb.UPLOAD_STATE_AWAITED)
@@ -79,6 +91,8 @@ async def _taken(
             await uploading_now.add(frame.chunk.first_row, frame.chunk.encodings)
         elif kind == "trailer":
             digest = framing.digest_from_proto(frame.trailer.digest)
+            if (behind := await anext(frames, None)) is not None:
+                raise _out_of_order("the stream's end", behind)
             return await uploading_now.seal(frame.trailer.row_count, digest)
         else:
             raise _out_of_order("chunk or trailer", frame)

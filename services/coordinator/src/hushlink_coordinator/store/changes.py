@@ -19,6 +19,9 @@ _RECONNECT_SECONDS = 1.0
 WORK = "work"
 """The subject of everything that may let a waiting run go on."""
 
+LEFTOVERS = "leftovers"
+"""The subject of runs that ended: something of theirs may be deleted."""
+
 
 def cancelling(run_id: str) -> str:
     """The subject of requests to cancel a run, apart from its own steady progress."""

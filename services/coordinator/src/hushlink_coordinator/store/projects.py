@@ -114,10 +114,16 @@ class ProjectStore:
             for subject in (*map(changes.cancelling, cancelled), changes.WORK):
                 await changes.announce(database, subject)
 
-    async def deletions(self) -> list[str]:
-        """Ids of projects whose deletion began and that no run is worked on for any more."""
+    async def is_worked_on(self, project_id: str) -> bool:
+        """Whether somebody has a lease on one of the project's runs."""
         async with self._database.connection() as database:
-            return [row["project_id"] async for row in _sql.select_deletions(database)]
+            return bool(await _sql.project_is_worked_on(database, project_id=project_id))
+
+    async def deletions(self, begun_seconds: float) -> list[str]:
+        """Ids of projects whose deletion began so long ago, and whose runs nobody works on any more."""
+        async with self._database.connection() as database:
+            rows = _sql.select_deletions(database, begun_seconds=begun_seconds)
+            return [row["project_id"] async for row in rows]
 
     async def finish_deletion(self, project_id: str, deleted_objects: int) -> None:
         """Forget a project whose objects are gone."""

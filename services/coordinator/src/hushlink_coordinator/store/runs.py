@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import collections
+from collections.abc import Iterator
 from typing import Any
 
 from hushlink_coordinator.store import changes, connection, projects
@@ -16,7 +16,7 @@ class LeaseLostError(Exception):
     """Another process works on the run now, or the run has ended: stop at once, write nothing more."""
 
 
-def _run(row: Any, stages: tuple[runs.StageTime, ...]) -> runs.Run:
+def _run(row: Any) -> runs.Run:
     failed = row["failure_reason"] is not None
     return runs.Run(
         run_id=row["run_id"],
@@ -35,11 +35,16 @@ def _run(row: Any, stages: tuple[runs.StageTime, ...]) -> runs.Run:
             candidate_pairs=row["candidate_pairs"],
             groups=row["group_count"],
         ),
-        stages=stages,
+        stages=tuple(_stages(row)),
         failure=runs.Failure(row["failure_reason"], row["failure_message"]) if failed else None,
         create_time=row["create_time"],
         end_time=row["end_time"],
     )
+
+
+def _stages(row: Any) -> Iterator[runs.StageTime]:
+    for state, *times in zip(row["stages"] or (), row["stage_starts"] or (), row["stage_ends"] or (), strict=True):
+        yield runs.StageTime(states.RunState(state), *times)
 
 
 def not_found(run_id: str) -> errors.StateError:
@@ -92,7 +97,7 @@ class RunStore:
             row = await _sql.find_run(database, project_id=project_id, run_id=run_id)
             if row is None:
                 raise not_found(run_id)
-            return (await _with_stages(database, [row]))[0]
+            return _run(row)
 
     async def page(self, project_id: str, page_size: int, before: projects.Place | None) -> list[runs.Run]:
         """Runs of a project, newest first, those after a place in that order."""
@@ -101,7 +106,7 @@ class RunStore:
             selected = _sql.select_runs(
                 database, project_id=project_id, before_time=time, before_id=place_id, page_size=page_size
             )
-            return await _with_stages(database, [row async for row in selected])
+            return [_run(row) async for row in selected]
 
     async def request_cancel(self, project_id: str, run_id: str) -> None:
         """Ask for a run's end; nothing happens to one that has ended.
@@ -113,8 +118,8 @@ class RunStore:
             state = await _sql.request_cancel(database, project_id=project_id, run_id=run_id)
             if state is not None:
                 await projects.audit(database, "owner", "cancel run", project_id, run_id)
-                await changes.announce(database, run_id)
-                await changes.announce(database, changes.cancelling(run_id))
+                for subject in (run_id, changes.cancelling(run_id), changes.LEFTOVERS):
+                    await changes.announce(database, subject)
         if state is None:
             run = await self.find(project_id, run_id)
             raise errors.StateError(
@@ -185,7 +190,18 @@ class RunStore:
             if ended is None:
                 raise LeaseLostError
             await projects.audit(database, "coordinator", f"run {state.value}", lease.project_id, lease.run_id)
-            await changes.announce(database, lease.run_id)
+            for subject in (lease.run_id, changes.LEFTOVERS):
+                await changes.announce(database, subject)
+
+    async def with_pairs_left(self) -> list[tuple[str, str]]:
+        """Projects and ids of some runs that have ended, but whose sorted runs of pairs may be left."""
+        async with self._database.connection() as database:
+            return [(row["project_id"], row["run_id"]) async for row in _sql.select_ended_with_pairs(database)]
+
+    async def forget_pairs(self, run_id: str) -> None:
+        """Record that a run's sorted runs of pairs are gone."""
+        async with self._database.connection() as database:
+            await _sql.forget_pairs(database, run_id=run_id)
 
     async def report(
         self, lease: runs.Lease, stage: states.RunState, fraction: float, comparisons_done: int = 0, groups: int = 0
@@ -240,12 +256,3 @@ class RunStore:
             page_offsets=tuple(row["page_offsets"]),
             page_first_groups=tuple(row["page_first_groups"]),
         )
-
-
-async def _with_stages(database: Any, rows: list[Any]) -> list[runs.Run]:
-    stages = collections.defaultdict(list)
-    async for stage in _sql.select_run_stages(database, run_ids=[row["run_id"] for row in rows]):
-        stages[stage["run_id"]].append(
-            runs.StageTime(states.RunState(stage["state"]), stage["start_time"], stage["end_time"])
-        )
-    return [_run(row, tuple(stages[row["run_id"]])) for row in rows]

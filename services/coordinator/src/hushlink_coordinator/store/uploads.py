@@ -71,8 +71,7 @@ class UploadStore:
             errors.CallerError: CHUNK_OFFSET, when ``first_row`` is not where the upload stopped.
         """
         async with self._database.transaction() as database:
-            if await _sql.lock_party(database, project_id=project_id, party=party) is None:
-                raise superseded()
+            # The project's row first, as whoever seals or deletes does: in one order nobody waits in a circle.
             agreed = await _project_sql.lock_agreement(database, project_id=project_id)
             if agreed is None:
                 raise superseded()

@@ -94,10 +94,13 @@ CREATE TABLE runs (
     fence bigint NOT NULL DEFAULT 0,
     attempts integer NOT NULL DEFAULT 0,
     cancel_requested boolean NOT NULL DEFAULT false,
+    -- Whether its sorted runs of pairs may still be in the object store.
+    pairs_left boolean NOT NULL DEFAULT true,
     UNIQUE (project_id, request_id)
 );
 CREATE INDEX runs_by_age ON runs (project_id, create_time DESC, run_id DESC);
 CREATE INDEX runs_to_do ON runs (create_time, run_id) WHERE state NOT IN ('succeeded', 'failed', 'cancelled');
+CREATE INDEX runs_to_tidy ON runs (end_time) WHERE pairs_left AND state IN ('succeeded', 'failed', 'cancelled');
 
 CREATE TABLE run_stages (
     run_id text NOT NULL REFERENCES runs ON DELETE CASCADE,

@@ -50,11 +50,18 @@ UPDATE runs SET cancel_requested = true
 WHERE project_id = :project_id AND state NOT IN ('succeeded', 'failed', 'cancelled')
 RETURNING run_id;
 
+-- name: project_is_worked_on$
+SELECT EXISTS (
+    SELECT FROM runs
+    WHERE project_id = :project_id AND lease_holder IS NOT NULL AND lease_until > clock_timestamp());
+
 -- name: select_deletions
--- Projects whose deletion began and that nobody works for any more.
+-- Projects whose deletion began some time ago and whose runs nobody works on any more.
 SELECT project_id FROM projects p
-WHERE delete_time IS NOT NULL
-  AND NOT EXISTS (SELECT FROM runs r WHERE r.project_id = p.project_id AND r.lease_until > clock_timestamp());
+WHERE delete_time <= clock_timestamp() - make_interval(secs => :begun_seconds::double precision)
+  AND NOT EXISTS (
+      SELECT FROM runs r
+      WHERE r.project_id = p.project_id AND r.lease_holder IS NOT NULL AND r.lease_until > clock_timestamp());
 
 -- name: delete_project!
 DELETE FROM projects WHERE project_id = :project_id AND delete_time IS NOT NULL;

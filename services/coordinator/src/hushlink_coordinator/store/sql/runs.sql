@@ -11,27 +11,50 @@ RETURNING *;
 SELECT * FROM runs WHERE project_id = :project_id AND request_id = :request_id;
 
 -- name: find_run^
-SELECT * FROM runs WHERE project_id = :project_id AND run_id = :run_id;
+-- A run with its stages, all as of one moment.
+SELECT r.*, s.* FROM runs r CROSS JOIN LATERAL (
+    SELECT array_agg(state ORDER BY start_time) AS stages, array_agg(start_time ORDER BY start_time) AS stage_starts,
+        array_agg(end_time ORDER BY start_time) AS stage_ends
+    FROM run_stages WHERE run_id = r.run_id) s
+WHERE project_id = :project_id AND run_id = :run_id;
 
 -- name: select_runs
-SELECT * FROM runs
+SELECT r.*, s.* FROM runs r CROSS JOIN LATERAL (
+    SELECT array_agg(state ORDER BY start_time) AS stages, array_agg(start_time ORDER BY start_time) AS stage_starts,
+        array_agg(end_time ORDER BY start_time) AS stage_ends
+    FROM run_stages WHERE run_id = r.run_id) s
 WHERE project_id = :project_id
   AND (:before_time::timestamptz IS NULL OR (create_time, run_id) < (:before_time, :before_id::text))
 ORDER BY create_time DESC, run_id DESC
 LIMIT :page_size;
 
--- name: select_run_stages
-SELECT run_id, state, start_time, end_time FROM run_stages
-WHERE run_id = ANY (:run_ids::text[]) ORDER BY run_id, start_time;
-
 -- name: request_cancel$
 -- Ask for a run's end; it ends here and now if nobody works on it. Returns its state, or nothing if it had ended.
-UPDATE runs SET cancel_requested = true,
-    state = CASE WHEN lease_until > clock_timestamp() THEN state ELSE 'cancelled' END,
-    end_time = CASE WHEN lease_until > clock_timestamp() THEN NULL ELSE clock_timestamp() END,
-    fence = CASE WHEN lease_until > clock_timestamp() THEN fence ELSE fence + 1 END
-WHERE project_id = :project_id AND run_id = :run_id AND state NOT IN ('succeeded', 'failed', 'cancelled')
-RETURNING state;
+WITH found AS (
+    SELECT run_id, coalesce(lease_holder IS NOT NULL AND lease_until > clock_timestamp(), false) AS held FROM runs
+    WHERE project_id = :project_id AND run_id = :run_id AND state NOT IN ('succeeded', 'failed', 'cancelled')
+    FOR UPDATE
+), asked AS (
+    UPDATE runs r SET cancel_requested = true,
+        state = CASE WHEN held THEN state ELSE 'cancelled' END,
+        end_time = CASE WHEN held THEN NULL ELSE clock_timestamp() END,
+        fence = CASE WHEN held THEN fence ELSE fence + 1 END
+    FROM found WHERE r.run_id = found.run_id
+    RETURNING r.run_id, r.state
+), left_behind AS (
+    UPDATE run_stages s SET end_time = clock_timestamp() FROM asked
+    WHERE s.run_id = asked.run_id AND asked.state = 'cancelled' AND s.end_time IS NULL
+)
+SELECT state FROM asked;
+
+-- name: select_ended_with_pairs
+-- Runs that have ended and whose sorted runs of pairs may still be in the object store.
+SELECT project_id, run_id FROM runs
+WHERE pairs_left AND state IN ('succeeded', 'failed', 'cancelled')
+ORDER BY end_time LIMIT 100;
+
+-- name: forget_pairs!
+UPDATE runs SET pairs_left = false WHERE run_id = :run_id;
 
 -- name: claim_run^
 -- Take the lease of the oldest run that can go on: its datasets are sealed and nobody works on it.

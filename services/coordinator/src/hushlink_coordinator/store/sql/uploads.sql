@@ -4,9 +4,6 @@ SELECT * FROM uploads WHERE project_id = :project_id AND party = :party;
 -- name: lock_upload^
 SELECT * FROM uploads WHERE project_id = :project_id AND party = :party FOR UPDATE;
 
--- name: lock_party^
-SELECT party FROM parties WHERE project_id = :project_id AND party = :party FOR UPDATE;
-
 -- name: insert_upload^
 INSERT INTO uploads (upload_id, project_id, party, state, session, schema_fingerprint, width_bits, key_check,
     encoder_version, rows_per_chunk)
