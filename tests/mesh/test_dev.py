@@ -134,3 +134,24 @@ def test_a_wish_for_a_port_is_kept(tmp_path: pathlib.Path) -> None:
         port = probe.getsockname()[1]
     with meshes.started("--ephemeral", "--matchers", "1", "--coordinator-port", str(port)) as started:
         assert started.coordinator == f"127.0.0.1:{port}"
+
+
+def test_the_operators_right_lists_every_project(mesh: meshes.StartedMesh, tmp_path: pathlib.Path) -> None:
+    created = meshes.hushlink(
+        *("project", "create", "--coordinator", mesh.coordinator, "--party", "north", "--party", "south"),
+        *("--rights-dir", tmp_path / "rights", "--json"),
+    )
+    assert created.returncode == 0, created.stderr
+    listed = meshes.hushlink(
+        *(
+            "project",
+            "list",
+            "--coordinator",
+            mesh.coordinator,
+            "--right-file",
+            mesh.facts["operator_right_file"],
+            "--json",
+        )
+    )
+    assert listed.returncode == 0, listed.stderr
+    assert json.loads(created.stdout)["project_id"] in listed.stdout

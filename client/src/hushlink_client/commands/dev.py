@@ -63,6 +63,7 @@ async def _keep_up(plan: mesh.Plan, *, as_json: bool) -> None:
             "data": str(running.folder.path),
             "logs": str(running.folder.logs),
             "keys": str(running.folder.keys),
+            "operator_right_file": str(running.folder.operator_right),
         }
         folder.write_private(running.folder.endpoints, json.dumps(facts) + "\n")
         if as_json:
@@ -81,6 +82,7 @@ def _show(running: mesh.Mesh) -> None:
     table.add_row("logs", str(running.folder.logs))
     table.add_row("keys", f"{running.folder.keys} (the encoder's secrets: a file's name is the key's)")
     table.add_row("rights", "anyone may create a project, and gets its rights then: hushlink project create")
+    table.add_row("operator", f"{running.folder.secrets()[0].operator_right} (also in {running.folder.operator_right})")
     display.console.print(table, soft_wrap=True)
     display.console.print("The mesh is up. Ctrl-C takes it down.")
 

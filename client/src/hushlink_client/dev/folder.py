@@ -21,6 +21,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 
 from hushlink_client import errors
 from hushlink_client.dev import waiting
+from hushlink_domain import grants
 
 _LOCK = "lock"
 _PARTS_LOCK = "parts.lock"
@@ -37,11 +38,13 @@ class Secrets:
     postgres_password: str = dataclasses.field(repr=False)
     blobs_access_key: str = dataclasses.field(repr=False)
     blobs_secret_key: str = dataclasses.field(repr=False)
+    operator_right: str = dataclasses.field(repr=False)
+    """Lists all projects; anyone may create one."""
 
     @classmethod
     def draw(cls) -> Secrets:
         """New ones, from the system's generator."""
-        return cls(secrets.token_hex(24), secrets.token_hex(10), secrets.token_hex(24))
+        return cls(secrets.token_hex(24), secrets.token_hex(10), secrets.token_hex(24), grants.draw())
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -80,12 +83,18 @@ class Folder:
         """What a running mesh tells scripts about itself, as JSON; absent while none runs."""
         return self.path / "endpoints.json"
 
+    @property
+    def operator_right(self) -> pathlib.Path:
+        """The operator's right, for --right-file."""
+        return self.path / "operator.right"
+
     def secrets(self) -> tuple[Secrets, bool]:
         """The folder's secrets, and whether they were drawn just now."""
         file = self.path / "secrets.json"
         if file.exists():
             return Secrets(**json.loads(file.read_text())), False
         drawn = Secrets.draw()
+        write_private(self.operator_right, drawn.operator_right + "\n")
         write_private(file, json.dumps(dataclasses.asdict(drawn)))
         return drawn, True
 

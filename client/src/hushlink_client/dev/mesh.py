@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 
 from hushlink_client import concurrency, errors
 from hushlink_client.dev import folder, object_store, ports, postgres, processes, services
+from hushlink_domain import grants
 
 EXAMPLE_KEY = "example"
 """The name of the one secret that a new data folder has for the encoder."""
@@ -155,6 +156,8 @@ def _coordinator(mesh: Mesh, plan: Plan, port: int) -> services.Service:
         BLOBS_ACCESS_KEY=mesh.object_store.access_key,
         BLOBS_SECRET_KEY=mesh.object_store.secret_key,
         MATCHERS=",".join(mesh.matchers),
+        OPERATOR_RIGHT_SHA256=grants.digest(mesh.folder.secrets()[0].operator_right).hex(),
+        OPEN_CREATION="true",
     )
 
 
