@@ -211,15 +211,15 @@ async def test_drops_the_chunk_used_least_recently_and_says_so() -> None:
 
 async def test_never_drops_a_chunk_that_a_tile_needs() -> None:
     async with (
-        processes.started_matcher(chunk_cache_bytes=2 * GIANT_ROWS) as matcher,
+        processes.started_matcher(chunk_cache_bytes=2 * GIANT_ROWS - 8) as matcher,
         matcher_talk.introduced(matcher.address) as talk,
     ):
         await _say_giant(talk, 1)
-        await talk.say_chunk(bytes(GIANT_ROWS))
-        await talk.say_chunk(bytes(GIANT_ROWS - 1))
+        await talk.say_chunk(bytes(GIANT_ROWS - 8))
+        await talk.say_chunk(bytes(GIANT_ROWS - 9))
         notices = [await talk.next("chunks") for _ in range(2)]
-        assert [list(each.dropped) for each in notices] == [[], [matcher_talk.named(bytes(GIANT_ROWS))]]
-        await talk.say_chunk(bytes(GIANT_ROWS + 1))
+        assert [list(each.dropped) for each in notices] == [[], [matcher_talk.named(bytes(GIANT_ROWS - 8))]]
+        await talk.say_chunk(bytes(GIANT_ROWS - 7))
         refused = await talk.end()
         assert refused is not None and refused.reason is errors.Reason.LIMIT_EXCEEDED
         assert refused.facts["limit"] == "chunk_cache_bytes"

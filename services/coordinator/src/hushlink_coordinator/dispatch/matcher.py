@@ -18,6 +18,9 @@ logger = logging.getLogger(__name__)
 RUNS_ON_THE_WAY = 2
 """A matcher always has credit for so many whole runs of each tile it gets."""
 
+LAST_WORD_SECONDS = 1.0
+"""How long to wait for the reason why a stream has ended."""
+
 
 class Matcher:
     """One connected matcher."""
@@ -134,6 +137,8 @@ class Matcher:
         ]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            # Writing fails without a reason where the stream has ended; reading tells it.
+            await asyncio.wait(tasks[:1], timeout=LAST_WORD_SECONDS)
         finally:
             ended = [task for task in tasks if task.done()]
             for task in tasks:
