@@ -22,6 +22,7 @@ _UNREACHABLE = (
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what a call meets whose connection the server ends at that very moment
     ConnectionError,
     TimeoutError,
 )
