@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import collections
 import contextlib
+import itertools
 from collections.abc import AsyncIterator, Hashable
 
 from hushlink_matcher import meters
 
 
 class Slots:
-    """A fixed number of slots. A free one goes to the holder that has the fewest, of these to who waits longest."""
+    """A fixed number of slots. A free one goes to the holder that has the fewest, of these to the one
+    served longest ago.
+    """
 
     def __init__(self, count: int) -> None:
         self.count = count
@@ -19,6 +22,8 @@ class Slots:
         self._free = count
         self._busy: collections.Counter[Hashable] = collections.Counter()
         self._waiting: dict[Hashable, collections.deque[asyncio.Future[None]]] = {}
+        self._served: dict[Hashable, int] = {}
+        self._turns = itertools.count(1)
 
     @contextlib.asynccontextmanager
     async def turn(self, holder: Hashable, *, ahead: bool = False) -> AsyncIterator[None]:
@@ -56,21 +61,20 @@ class Slots:
     def _hand_out(self, holder: Hashable) -> None:
         self._free -= 1
         self._busy[holder] += 1
+        self._served[holder] = next(self._turns)
         meters.BUSY_SLOTS.inc()
 
     def _give_back(self, holder: Hashable) -> None:
         self._free += 1
         self._busy[holder] -= 1
-        if not self._busy[holder]:
-            del self._busy[holder]
         meters.BUSY_SLOTS.dec()
+        self._forget(holder)
         while self._free and self._waiting:
-            # Of equals the first is taken: the one that has waited longest, for whoever is served goes to the end.
-            neediest = min(self._waiting, key=lambda waiting: self._busy[waiting])
-            queue = self._waiting.pop(neediest)
+            neediest = min(self._waiting, key=lambda each: (self._busy[each], self._served.get(each, 0)))
+            queue = self._waiting[neediest]
             turn = queue.popleft()
-            if queue:
-                self._waiting[neediest] = queue
+            if not queue:
+                del self._waiting[neediest]
             if not turn.done():  # done: given up, by a task that has not run since
                 turn.set_result(None)
                 self._hand_out(neediest)
@@ -81,3 +85,11 @@ class Slots:
             queue.remove(turn)
             if not queue:
                 del self._waiting[holder]
+        self._forget(holder)
+
+    def _forget(self, holder: Hashable) -> None:
+        """Keep nothing about a holder that neither has a slot nor waits for one."""
+        if not self._busy[holder]:
+            del self._busy[holder]
+            if holder not in self._waiting:
+                self._served.pop(holder, None)
