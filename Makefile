@@ -30,10 +30,10 @@ $(STAMPS)/tools: requirements/tools.txt | $(STAMPS)/machine
 	@.tools/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/tools.txt
 	@touch $@
 
-$(STAMPS)/requirements: requirements/develop.txt requirements/dataset.txt requirements/oracles.txt $(STAMPS)/tools
+$(STAMPS)/requirements: requirements/develop.txt requirements/alone.txt requirements/oracles.txt $(STAMPS)/tools
 	@test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) $(VENV)
 	@$(UV) pip install --quiet --python ./$(BIN)/python --require-hashes -r requirements/develop.txt -r requirements/oracles.txt
-	@$(UV) pip install --quiet --python ./$(BIN)/python --no-deps --require-hashes -r requirements/dataset.txt
+	@$(UV) pip install --quiet --python ./$(BIN)/python --no-deps --require-hashes -r requirements/alone.txt
 	@touch $@
 
 $(STAMPS)/members: $(STAMPS)/requirements $(addsuffix /pyproject.toml,$(MEMBERS)) $(shell find native -name '*.[ch]' -o -name 'build_*.py' -o -name 'setup.py' -o -name 'cdef*' 2>/dev/null)
