@@ -8,6 +8,7 @@ import pytest
 
 from hushlink_coordinator.dispatch import chunk_shelf
 from hushlink_domain import digests, errors
+from tests.support import waiting
 
 CHUNKS = {digests.Digest.of(data): data for data in (bytes([number]) * 100 for number in range(10))}
 NAMES = list(CHUNKS)
@@ -57,6 +58,7 @@ async def test_hands_on_what_it_has_no_room_for() -> None:
 async def test_reads_only_so_many_at_a_time() -> None:
     shelf, source = chunk_shelf.ChunkShelf(1000), Source()
     readers = [asyncio.create_task(shelf.read(name, source)) for name in NAMES]
+    await waiting.eventually("as many read as may", lambda: source.at_once == chunk_shelf.READS_AT_ONCE)
     source.answers.set()
     await asyncio.gather(*readers)
     assert source.most_at_once == chunk_shelf.READS_AT_ONCE < len(NAMES)
@@ -65,8 +67,7 @@ async def test_reads_only_so_many_at_a_time() -> None:
 async def test_one_who_gives_up_leaves_the_others_their_chunk() -> None:
     shelf, source = chunk_shelf.ChunkShelf(1000), Source()
     first, second = (asyncio.create_task(shelf.read(NAMES[0], source)) for _ in range(2))
-    while not source.reads:
-        await asyncio.sleep(0)
+    await waiting.eventually("the first reads", lambda: source.reads)
     first.cancel()
     source.answers.set()
     assert await second == CHUNKS[NAMES[0]]
