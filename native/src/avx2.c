@@ -145,7 +145,7 @@ HL_TARGET_AVX2 static inline uint64_t mask_of(__m256i low, __m256i high)
 /* Columns of the next segment, given those done. */
 static inline uint32_t segment_length(const hl_plan *plan, uint32_t done)
 {
-    uint32_t length = done ? plan->check_every : plan->first_check;
+    uint32_t length = done < plan->first_check ? plan->first_check - done : plan->check_every;
     return length < plan->columns - done ? length : plan->columns - done;
 }
 
