@@ -18,8 +18,8 @@ from hushlink.coordinator.v1 import upload_service_pb2 as pb
 from hushlink.coordinator.v1 import upload_service_pb2_grpc
 from hushlink.mesh.v1 import server_service_pb2, server_service_pb2_grpc
 from hushlink_domain import digests, errors
-from hushlink_encoder import jobs, meters
-from hushlink_mesh import channel, config, error_desk, framing, protocol, rights
+from hushlink_encoder import jobs, meters, refusals
+from hushlink_mesh import channel, config, ending, error_desk, framing, protocol, rights
 
 if TYPE_CHECKING:  # generic in the stubs only
     from grpc.aio import StreamUnaryCall
@@ -126,8 +126,8 @@ class Publisher:
         """Send everything and wait for the receipt; whoever fails first, caller or coordinator, decides the error."""
         stub: upload_service_pb2_grpc.UploadServiceAsyncStub = upload_service_pb2_grpc.UploadServiceStub(opened)
         call: _Call = stub.UploadEncodings(metadata=channel.metadata(right))
+        answer = asyncio.create_task(_answer(call, ending.Ending(call)), name="publish receipt")
         frames = asyncio.create_task(sending.send(call), name="publish frames")
-        answer = asyncio.ensure_future(_answer(call))
         try:
             await asyncio.wait({frames, answer}, return_when=asyncio.FIRST_COMPLETED)
             if frames.done() and (fault := frames.exception()) is not None:
@@ -161,8 +161,8 @@ class Publisher:
             case grpc.StatusCode.DEADLINE_EXCEEDED:
                 return _unavailable(f"the coordinator at {self._address} did not answer in time", sending)
             case code:
-                cause = (error.details() or code.name).rpartition(": ")[2][:200]
-                return _unavailable(f"the coordinator at {self._address} cannot be reached: {cause}", sending)
+                cause = refusals.clipped(error.details() or code.name, refusals.FACT_BYTES)
+                return _unavailable(f"the coordinator at {self._address} cannot be reached ({cause})", sending)
 
 
 class _Sending:
@@ -219,12 +219,15 @@ class _Sending:
         return True
 
 
-async def _answer(call: _Call) -> pb.UploadEncodingsResponse:
-    return await call
+async def _answer(call: _Call, end: ending.Ending) -> pb.UploadEncodingsResponse:
+    try:
+        return await call
+    except grpc.aio.AioRpcError as error:
+        raise end.error(error) from None
 
 
 async def _complete(
-    frames: asyncio.Task[bool], answer: asyncio.Future[pb.UploadEncodingsResponse]
+    frames: asyncio.Task[bool], answer: asyncio.Task[pb.UploadEncodingsResponse]
 ) -> pb.UploadEncodingsResponse:
     """The receipt, which must be for everything."""
     message = await answer
