@@ -191,10 +191,11 @@ class Project:
         receipt: upload_service_pb2.Upload = answer.upload
         return receipt
 
-    async def upload_all(self, datasets: Sequence[Rows]) -> None:
-        """A correct upload of every party."""
+    async def upload_all(self, datasets: Sequence[Rows], **fields: Any) -> None:
+        """A correct upload of every party that has sealed nothing yet."""
         for party, rows in enumerate(datasets):
-            await self.upload(party, rows)
+            if (await self.upload_of(party)).state != SEALED:
+                await self.upload(party, rows, **fields)
 
     async def run(self, threshold: float, **fields: Any) -> str:
         """A new run; returns its id."""
@@ -255,20 +256,19 @@ class Project:
         return int(answer.deleted_objects)
 
     @contextlib.asynccontextmanager
-    async def unharmed(self, datasets: Sequence[Rows] | None = None) -> AsyncIterator[None]:
+    async def unharmed(self, datasets: Sequence[Rows] | None = None, **fields: Any) -> AsyncIterator[None]:
         """What goes on inside the block changes nothing: afterwards all is as before, and a linkage succeeds.
 
         Args:
             datasets: what the parties have sealed, or seal afterwards; None = some.
+            fields: of the header they seal it with.
         """
         before = await self._facts()
         yield
         after = await self._facts()
         assert after == before
         datasets = datasets or people(len(self.parties))
-        for party, rows in enumerate(datasets):
-            if (await self.upload_of(party)).state != SEALED:
-                await self.upload(party, rows)
+        await self.upload_all(datasets, **fields)
         assert await self.groups(await self.run(0.8)) == oracle(datasets, 0.8)
 
     async def _facts(self) -> tuple[Any, ...]:

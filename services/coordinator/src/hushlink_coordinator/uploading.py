@@ -32,7 +32,7 @@ class Uploading:
         self._next_row = upload.committed_rows
         self._buffer = bytearray()
         self._buffer_row = upload.committed_rows
-        self._writing: collections.deque[asyncio.Task[chunks.ChunkRef]] = collections.deque()
+        self._keeping: collections.deque[asyncio.Task[None]] = collections.deque()
 
     async def rehash(self) -> None:
         """Read what earlier streams of this upload kept, so that the digest at the end covers all rows."""
@@ -54,7 +54,14 @@ class Uploading:
         self._hash.update(rows)
         self._buffer += rows
         while len(self._buffer) >= self._chunk_bytes:
-            await self._write(self._chunk_bytes)
+            while len(self._keeping) >= CHUNKS_IN_FLIGHT:
+                await self._oldest_kept()
+            chunk, data = self._cut(self._chunk_bytes)
+            before = self._keeping[-1] if self._keeping else None
+            name = f"chunk {self._upload.upload_id}"
+            self._keeping.append(asyncio.create_task(self._keep(chunk, data, before), name=name))
+        while self._keeping and self._keeping[0].done():
+            await self._oldest_kept()
 
     async def seal(self, row_count: int, digest: digests.Digest) -> uploads.Upload:
         """Check what the trailer says, keep the last rows and seal the dataset.
@@ -64,12 +71,12 @@ class Uploading:
             errors.StateError: UPLOAD_SUPERSEDED, and mismatches with a party that was sealed in the meantime.
         """
         self._check(row_count, digest)
-        ends_in_a_rest = bool(self._buffer)
-        if ends_in_a_rest:
-            await self._write(len(self._buffer))
-        while len(self._writing) > ends_in_a_rest:
-            await self._keep_oldest()
-        last_chunk = await self._writing[0] if ends_in_a_rest else None
+        while self._keeping:
+            await self._oldest_kept()
+        last_chunk = None
+        if self._buffer:
+            last_chunk, data = self._cut(len(self._buffer))
+            await self._put(last_chunk, data)
         sealed = await self._store.seal(self._upload, last_chunk, row_count, digest)
         meters.SEALED_ROWS.inc(row_count)
         return sealed
@@ -92,27 +99,33 @@ class Uploading:
 
     async def abandon(self, project_facts: project_store.ProjectStore) -> None:
         """Leave the upload as it is kept: another stream may go on with it. Of a deleted project nothing stays."""
-        # Not cancelled: an object store may finish what it was sent, after we have looked.
-        await asyncio.gather(*self._writing, return_exceptions=True)
-        self._writing.clear()
+        # Not cancelled: what was sent is kept, and an object store might finish it after we have looked.
+        await asyncio.gather(*self._keeping, return_exceptions=True)
+        self._keeping.clear()
         await deletion.undo_writes(project_facts, self._objects, self._upload.project_id)
 
-    async def _write(self, size: int) -> None:
+    def _cut(self, size: int) -> tuple[chunks.ChunkRef, bytes]:
+        """The buffer's first bytes as a chunk."""
         data = bytes(memoryview(self._buffer)[:size])
         del self._buffer[:size]
         chunk = chunks.ChunkRef(digests.Digest.of(data), self._buffer_row, size // self._row_bytes)
         self._buffer_row += chunk.rows
-        while len(self._writing) >= CHUNKS_IN_FLIGHT:
-            await self._keep_oldest()
-        self._writing.append(asyncio.create_task(self._put(chunk, data), name=f"chunk {self._upload.upload_id}"))
+        return chunk, data
 
-    async def _put(self, chunk: chunks.ChunkRef, data: bytes) -> chunks.ChunkRef:
+    async def _keep(self, chunk: chunks.ChunkRef, data: bytes, before: asyncio.Task[None] | None) -> None:
+        """Write a chunk, and record it once those before it are: chunks count in row order."""
+        await self._put(chunk, data)
+        if before is not None:
+            await asyncio.shield(before)
+        await self._store.advance(self._upload, chunk)
+
+    async def _put(self, chunk: chunks.ChunkRef, data: bytes) -> None:
         await self._objects.put(keys.chunk(self._upload.project_id, chunk.digest), data)
-        return chunk
 
-    async def _keep_oldest(self) -> None:
-        """Record the oldest chunk once it is written: chunks count in row order."""
-        await self._store.advance(self._upload, await self._writing.popleft())
+    async def _oldest_kept(self) -> None:
+        """Wait until the oldest chunk is recorded, without cancelling it when we are cancelled."""
+        await asyncio.wait([self._keeping[0]])
+        self._keeping.popleft().result()
 
 
 async def begin(

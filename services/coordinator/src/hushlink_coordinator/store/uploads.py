@@ -96,10 +96,13 @@ class UploadStore:
                 )
                 return _upload(begun)
             committed = present.committed_rows if present else 0
-            if present is None or committed != first_row:
+            if present is None or committed < first_row:
                 raise offset(committed, first_row)
             domain_projects.check_agreement(present.offered, offered)
-            return _upload(await _sql.take_over_upload(database, upload_id=present.upload_id))
+            taken_over = await _sql.take_over_upload(database, upload_id=present.upload_id, first_row=first_row)
+            if taken_over is None:
+                raise offset(committed, first_row)
+            return _upload(taken_over)
 
     async def advance(self, upload: uploads.Upload, chunk: chunks.ChunkRef) -> None:
         """Keep a chunk whose bytes are in the object store.

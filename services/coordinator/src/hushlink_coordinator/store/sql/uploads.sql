@@ -15,7 +15,18 @@ RETURNING *;
 DELETE FROM uploads WHERE upload_id = :upload_id AND state = 'open';
 
 -- name: take_over_upload^
-UPDATE uploads SET session = session + 1 WHERE upload_id = :upload_id AND state = 'open' RETURNING *;
+-- Have a new stream go on at a row where a chunk begins or the kept rows end, and forget what is kept behind it: how far
+-- an upload was, as somebody was told, may be outdated by what was still on its way. Nothing is returned for other rows.
+WITH taken AS (
+    UPDATE uploads u SET session = session + 1, committed_rows = :first_row::bigint
+    WHERE upload_id = :upload_id AND state = 'open' AND (
+        committed_rows = :first_row::bigint
+        OR EXISTS (SELECT FROM chunks c WHERE c.upload_id = u.upload_id AND c.first_row = :first_row::bigint))
+    RETURNING u.*
+), forgotten AS (
+    DELETE FROM chunks c USING taken WHERE c.upload_id = taken.upload_id AND c.first_row >= :first_row::bigint
+)
+SELECT * FROM taken;
 
 -- name: advance_upload$
 -- Keep a chunk if this stream may still write and the chunk comes next; nothing is returned if not.
