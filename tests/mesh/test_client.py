@@ -193,3 +193,14 @@ async def test_wrong_rights_and_unknown_projects_look_the_same(mesh: meshes.Star
             refusals.append((refused.value.reason, refused.value.message, refused.value.facts))
     assert len(set(map(repr, refusals))) == 1
     assert refusals[0][0] is domain_errors.Reason.ACCESS_REFUSED
+
+
+@pytest.mark.parametrize("rows", [1, 1000, 60_000])
+async def test_a_refusal_in_the_middle_of_an_upload_says_why(mesh: meshes.StartedMesh, rows: int) -> None:
+    """grpcio loses the status of a call that is refused while it is written to: never here, also not now and then."""
+    async with project(mesh) as (owner, created):
+        await send(owner, created, 0, invented(10))
+        for _ in range(20):
+            with pytest.raises(domain_errors.DomainError) as refused:
+                await send(owner, created, 0, invented(rows))
+            assert refused.value.reason is domain_errors.Reason.DATASET_SEALED

@@ -9,11 +9,13 @@ import asyncio
 import pathlib
 from collections.abc import AsyncIterator, Callable, Iterator
 
+import grpc
+
 from hushlink.encoder.v1 import encoder_service_pb2, encoder_service_pb2_grpc
 from hushlink_client import connection, encoding, encodings_file, errors
 from hushlink_domain import errors as domain_errors
 from hushlink_domain import schema
-from hushlink_mesh import framing
+from hushlink_mesh import ending, framing
 
 _BATCH_ROWS = 4096
 _FRAME_MARGIN = 1 << 10  # what a message has beside its records
@@ -51,8 +53,12 @@ async def encode_csv(
     )
     try:
         with encoder.refusals():
-            answers = aiter(stub.Encode(sending.frames(), metadata=encoder.metadata()))
-            return await _written(answers, target, on_rows)
+            call = stub.Encode(sending.frames(), metadata=encoder.metadata())
+            end = ending.Ending(call)
+            try:
+                return await _written(aiter(call), target, on_rows)
+            except grpc.aio.AioRpcError as error:
+                raise end.error(error) from None
     except asyncio.CancelledError:
         if sending.fault is not None:  # gRPC cancels a call whose frames can't be made
             raise sending.fault from None

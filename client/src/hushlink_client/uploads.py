@@ -15,12 +15,12 @@ from hushlink.coordinator.v1 import upload_service_pb2, upload_service_pb2_grpc
 from hushlink_client import connection, errors, retries, wire
 from hushlink_domain import digests, encodings, states
 from hushlink_domain import errors as domain_errors
-from hushlink_mesh import error_desk, framing
+from hushlink_mesh import ending, error_desk, framing
 
 Chunks: TypeAlias = Iterable[bytes | memoryview]
 """Encodings row after row, in pieces of any number of whole rows."""
 
-_FRAME_MARGIN = 1 << 10  # what a message has beside its encodings
+FRAME_MARGIN = 1 << 10  # what a message has beside its encodings
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -100,8 +100,9 @@ async def send(
     best = first_row
     with coordinator.refusals():
         while True:
-            sending = _Sending(project_id, encoded, first_row, coordinator.max_message_bytes, on_rows)
+            sending = Sending(project_id, encoded, first_row, coordinator.max_message_bytes, on_rows)
             call = _stub(coordinator).UploadEncodings(sending.frames(), metadata=coordinator.metadata())
+            end = ending.Ending(call)
             try:
                 return _upload((await call).upload)
             except (grpc.aio.AioRpcError, asyncio.CancelledError) as error:
@@ -109,7 +110,7 @@ async def send(
                     raise sending.fault from None
                 if isinstance(error, asyncio.CancelledError):
                     raise
-                await _pause(backoff, error)
+                await _pause(backoff, end.error(error))
             kept = await get(coordinator, project_id, party)
             if kept.state is states.UploadState.SEALED:
                 return _same(kept, encoded)
@@ -128,7 +129,7 @@ async def _pause(backoff: retries.Backoff, error: grpc.aio.AioRpcError) -> None:
     await backoff.pause(None if damaged else error)
 
 
-class _Sending:
+class Sending:
     """The frames of one stream."""
 
     def __init__(
@@ -146,7 +147,7 @@ class _Sending:
         self._first_row = first_row
         self._on_rows = on_rows
         self._row_bytes = encodings.width_bytes(encoded.width_bits)
-        room = min(framing.PIECE_BYTES, max_message_bytes - _FRAME_MARGIN)
+        room = min(framing.PIECE_BYTES, max_message_bytes - FRAME_MARGIN)
         self._piece_bytes = max(1, room // self._row_bytes) * self._row_bytes
 
     async def frames(self) -> AsyncIterator[upload_service_pb2.UploadEncodingsRequest]:

@@ -60,7 +60,7 @@ class Mesh:
     def endpoints(self) -> dict[str, str]:
         """Where each part is reached, by its name, without any secret."""
         addresses = {name: part.address for name, part in self._parts.items()}
-        addresses["postgres"] = self.database_url.rpartition("@")[2]
+        addresses["postgres"] = self.database_url.rpartition("@")[2].partition("?")[0]
         if self.object_store is not None:
             addresses["object-store"] = self.object_store.endpoint
         return dict(sorted(addresses.items()))

@@ -84,7 +84,9 @@ async def serving(
         await _create(site, crew, credentials.postgres_password)
     async with contextlib.AsyncExitStack() as stack:
         bound = await ports.claimed(port, lambda number: _started(site, crew, number, stack))
-        yield f"postgresql://{USER}:{credentials.postgres_password}@{ports.LOOPBACK}:{bound}/{DATABASE}"
+        address = f"{ports.LOOPBACK}:{bound}/{DATABASE}"
+        # No TLS on loopback, and so no look into somebody's home for certificates either.
+        yield f"postgresql://{USER}:{credentials.postgres_password}@{address}?sslmode=disable"
 
 
 def _site(place: folder.Folder, programs: pathlib.Path) -> Site:
