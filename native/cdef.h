@@ -16,6 +16,19 @@ int hl_smallest_common(int metric, uint32_t width_bytes, double threshold, uint3
 
 typedef struct { const uint8_t *bytes; const uint32_t *popcounts; uint32_t count; ...; } hl_rows;
 typedef struct {
+    const uint64_t *row_offsets;
+    const uint32_t *rows;
+    const uint64_t *block_offsets;
+    const uint32_t *blocks;
+    ...;
+} hl_block_lists;
+typedef struct {
+    uint32_t count;
+    hl_block_lists left;
+    hl_block_lists right;
+    ...;
+} hl_blocks;
+typedef struct {
     hl_rows left;
     hl_rows right;
     uint32_t width_bytes;
@@ -25,6 +38,7 @@ typedef struct {
     int32_t pruning;
     double threshold;
     const uint32_t *smallest_common;
+    const hl_blocks *blocks;
     ...;
 } hl_join_settings;
 typedef struct {

@@ -72,6 +72,22 @@ typedef struct hl_rows {
     uint32_t count;
 } hl_rows;
 
+/* Blocks: a join that compares only rows listed in the same block. Each list of rows, and each list of
+ * blocks of a row, ascends without repeats; the two say the same in two ways. In a self-join the lists of
+ * the left serve for both sides, and those of the right are not read. */
+typedef struct hl_block_lists {
+    const uint64_t *row_offsets;   /* per block: where its rows begin; block_count + 1 */
+    const uint32_t *rows;          /* rows by block */
+    const uint64_t *block_offsets; /* per row: where its blocks begin; rows + 1 */
+    const uint32_t *blocks;        /* blocks by row */
+} hl_block_lists;
+
+typedef struct hl_blocks {
+    uint32_t count;
+    hl_block_lists left;
+    hl_block_lists right;
+} hl_blocks;
+
 typedef enum hl_pruning {
     HL_PRUNE_AUTO = 0, /* abandon pairs early where a sample of the data says that it pays */
     HL_PRUNE_OFF = 1   /* compare every pair in full */
@@ -88,6 +104,8 @@ typedef struct hl_join_settings {
     double threshold;                /* in (0, 1] */
     const uint32_t *smallest_common; /* of this metric, width and threshold; outlives the join.
                                         Not read for cosine and overlap, which have no such table */
+    const hl_blocks *blocks;         /* NULL: every pair. Else order by block first; a pair that shares
+                                        several blocks leaves once, in the first of them */
 } hl_join_settings;
 
 /* Columns to fill, owned by the caller. */
@@ -112,7 +130,7 @@ size_t hl_join_size(uint32_t width_bytes);
  * The rows are read until the join is done; they are not copied. */
 int hl_join_begin(void *memory, size_t size, const hl_join_settings *settings);
 
-/* Pairs that the whole join compares. */
+/* Comparisons that the whole join makes: with blocks, a pair counts in every block it shares. */
 uint64_t hl_join_total(const void *memory);
 
 /* Write the next pairs, at most out->capacity. HL_OK: the buffer is full, call again. HL_DONE: these

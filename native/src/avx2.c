@@ -304,5 +304,7 @@ const hl_path_functions hl_avx2 = {
     .choose = avx2_choose,
     .load = avx2_load,
     .scan = avx2_scan,
+    .small = &hl_popcnt,
+    .small_rows = 24,
 };
 #endif

@@ -48,8 +48,19 @@ typedef struct hl_join {
     int32_t *right_limits;
     hl_plan plan;
     const struct hl_path_functions *path;
+    const struct hl_path_functions *path_now; /* path, or its twin for blocks too small to transpose */
 
-    /* The cursor: the next comparison to make. */
+    /* Blocks, or NULL; the lists are those of the block at hand, NULL where all rows are meant. */
+    const hl_blocks *blocks;
+    hl_block_lists left_lists;
+    hl_block_lists right_lists;
+    const uint32_t *left_list;
+    const uint32_t *right_list;
+    uint32_t left_count;
+    uint32_t right_count;
+
+    /* The cursor: the next comparison to make. Rows are positions in the lists, where there are lists. */
+    uint32_t block;
     uint32_t left_block;  /* first row of the left block */
     uint32_t right_block; /* first row of the right block */
     uint32_t left_row;
@@ -61,6 +72,8 @@ typedef struct hl_join {
     const uint8_t *block_rows;
     const uint32_t *block_popcounts;
     uint32_t block_count;
+    uint8_t *gathered_rows;        /* room for a right block whose rows are scattered */
+    uint32_t *gathered_popcounts;
 
     /* The stripe: queries of the left, and what the scan found. */
     uint32_t queries;
@@ -82,6 +95,8 @@ typedef struct hl_path_functions {
     void (*choose)(hl_join *join, bool prune); /* fills join->plan once */
     void (*load)(hl_join *join);               /* prepares join->block_* */
     void (*scan)(hl_join *join);               /* fills hits: exactly the pairs at the threshold */
+    const struct hl_path_functions *small;     /* takes over for few rows; NULL: never */
+    uint32_t small_rows;                       /* right rows below which it does */
 } hl_path_functions;
 
 const hl_path_functions *hl_path_of(int path); /* NULL when unavailable */
@@ -91,6 +106,14 @@ extern const hl_path_functions hl_portable;
 extern const hl_path_functions hl_popcnt;
 extern const hl_path_functions hl_avx2;
 #endif
+
+/* blocks.c */
+bool hl_blocks_valid(const hl_join_settings *settings);
+uint64_t hl_blocks_total(const hl_join *join);
+void hl_blocks_begin(hl_join *join);                                   /* the first block with work */
+void hl_blocks_advance(hl_join *join);                                 /* the next one, or done */
+void hl_blocks_gather(hl_join *join);                                  /* the right block's rows */
+bool hl_blocks_first(const hl_join *join, uint32_t left, uint32_t right); /* in no earlier block? */
 
 /* threshold.c: fills left_limits and right_limits. */
 void hl_limits_fill(hl_join *join);

@@ -25,7 +25,8 @@ size_t hl_join_size(uint32_t width_bytes)
     return ALIGNMENT + padded(sizeof(hl_join)) + padded(HL_STRIPE * HL_RIGHT_BLOCK * sizeof(hl_hit)) +
            padded(HL_RIGHT_BLOCK * sizeof(int16_t)) + padded(HL_RIGHT_BLOCK) +
            padded(HL_RIGHT_BLOCK * columns) + padded(16 * HL_STRIPE * columns) +
-           2 * padded(limits_size(width_bytes));
+           2 * padded(limits_size(width_bytes)) + padded(HL_RIGHT_BLOCK * (size_t)width_bytes) +
+           padded(HL_RIGHT_BLOCK * sizeof(uint32_t));
 }
 
 static void place_scratch(hl_join *join)
@@ -46,6 +47,10 @@ static void place_scratch(hl_join *join)
     join->left_limits = (int32_t *)(void *)at;
     at += padded(limits_size(join->width_bytes));
     join->right_limits = (int32_t *)(void *)at;
+    at += padded(limits_size(join->width_bytes));
+    join->gathered_popcounts = (uint32_t *)(void *)at;
+    at += padded(HL_RIGHT_BLOCK * sizeof(uint32_t));
+    join->gathered_rows = at;
 }
 
 /* A popcount above the width would read past the table. */
@@ -70,6 +75,8 @@ static int check_settings(const hl_join_settings *settings)
     if (!rows_fit(&settings->left, settings->width_bytes) ||
         (!settings->self_join && !rows_fit(&settings->right, settings->width_bytes)))
         return HL_BAD_ARGUMENT;
+    if (settings->blocks && !hl_blocks_valid(settings))
+        return HL_BAD_ARGUMENT;
     if (!hl_metric_known(settings->metric) || !hl_path_of(settings->path))
         return HL_UNSUPPORTED;
     return HL_OK;
@@ -88,13 +95,18 @@ int hl_join_begin(void *memory, size_t size, const hl_join_settings *settings)
     join->self = settings->self_join != 0;
     join->right = join->self ? settings->left : settings->right;
     join->width_bytes = settings->width_bytes;
+    join->blocks = settings->blocks;
     join->metric = settings->metric;
     join->threshold = settings->threshold;
     join->smallest_common = hl_metric_of_sum(settings->metric) ? settings->smallest_common : NULL;
     join->path = hl_path_of(settings->path);
     join->loaded = UINT32_MAX;
     join->done = join->left.count == 0 || join->right.count <= (join->self ? 1u : 0u);
+    join->left_count = join->left.count;
+    join->right_count = join->right.count;
     place_scratch(join);
+    if (settings->blocks && !join->done)
+        hl_blocks_begin(join);
     hl_limits_fill(join);
     join->path->choose(join, settings->pruning == HL_PRUNE_AUTO && !join->done);
     return HL_OK;
@@ -104,6 +116,8 @@ uint64_t hl_join_total(const void *memory)
 {
     const hl_join *join = aligned_join(memory);
     uint64_t left = join->left.count, right = join->right.count;
+    if (join->blocks)
+        return hl_blocks_total(join);
     return join->self ? (left ? left * (left - 1) / 2 : 0) : left * right;
 }
 
@@ -117,8 +131,8 @@ static uint32_t block_end(uint32_t first, uint32_t block, uint32_t count)
 /* One past the last left row that has anything to do in the current pair of blocks. */
 static uint32_t left_end(const hl_join *join)
 {
-    uint32_t end = block_end(join->left_block, HL_LEFT_BLOCK, join->left.count);
-    uint32_t right = block_end(join->right_block, HL_RIGHT_BLOCK, join->right.count);
+    uint32_t end = block_end(join->left_block, HL_LEFT_BLOCK, join->left_count);
+    uint32_t right = block_end(join->right_block, HL_RIGHT_BLOCK, join->right_count);
     return join->self ? smaller(end, right - 1) : end;
 }
 
@@ -132,11 +146,13 @@ static uint32_t first_right(const hl_join *join, uint32_t left_row)
 static void advance_blocks(hl_join *join)
 {
     join->right_skip = 0;
-    if (join->right.count - join->right_block > HL_RIGHT_BLOCK) {
+    if (join->right_count - join->right_block > HL_RIGHT_BLOCK) {
         join->right_block += HL_RIGHT_BLOCK;
-    } else if (join->left.count - join->left_block > HL_LEFT_BLOCK) {
+    } else if (join->left_count - join->left_block > HL_LEFT_BLOCK) {
         join->left_block += HL_LEFT_BLOCK;
         join->right_block = join->self ? join->left_block : 0;
+    } else if (join->blocks) {
+        hl_blocks_advance(join);
     } else {
         join->done = true;
     }
@@ -145,35 +161,54 @@ static void advance_blocks(hl_join *join)
 
 static void load_right_block(hl_join *join)
 {
+    const hl_path_functions *small = join->path->small;
     if (join->loaded == join->right_block)
         return;
-    join->block_rows = join->right.bytes + (size_t)join->right_block * join->width_bytes;
-    join->block_popcounts = join->right.popcounts + join->right_block;
-    join->block_count = block_end(join->right_block, HL_RIGHT_BLOCK, join->right.count) - join->right_block;
-    join->path->load(join);
+    join->block_count = block_end(join->right_block, HL_RIGHT_BLOCK, join->right_count) - join->right_block;
+    if (join->right_list) {
+        hl_blocks_gather(join);
+    } else {
+        join->block_rows = join->right.bytes + (size_t)join->right_block * join->width_bytes;
+        join->block_popcounts = join->right.popcounts + join->right_block;
+    }
+    join->path_now = small && join->block_count < join->path->small_rows ? small : join->path;
+    join->path_now->load(join);
     join->loaded = join->right_block;
+}
+
+static inline uint32_t left_of(const hl_join *join, uint32_t position)
+{
+    return join->left_list ? join->left_list[position] : position;
+}
+
+static inline uint32_t right_of(const hl_join *join, uint32_t position)
+{
+    return join->right_list ? join->right_list[position] : position;
 }
 
 static void scan_stripe(hl_join *join, uint32_t end)
 {
     join->queries = smaller(HL_STRIPE, end - join->left_row);
     for (uint32_t q = 0; q < join->queries; q++) {
-        uint32_t row = join->left_row + q;
+        uint32_t row = left_of(join, join->left_row + q);
         join->query_rows[q] = join->left.bytes + (size_t)row * join->width_bytes;
         join->query_popcounts[q] = join->left.popcounts[row];
     }
-    join->path->scan(join);
+    join->path_now->scan(join);
 }
 
 /* Write the hits of one left row; false when the buffer is full, the cursor then on the next hit. */
 static bool emit_row(hl_join *join, uint32_t query, hl_pairs *out)
 {
-    uint32_t first = first_right(join, join->left_row);
+    uint32_t first = first_right(join, join->left_row), left = left_of(join, join->left_row);
     uint32_t a = join->query_popcounts[query];
     first = first > join->right_skip ? first : join->right_skip;
     for (uint32_t h = 0; h < join->hit_counts[query]; h++) {
         hl_hit hit = join->hits[query][h];
         if (hit.row < first)
+            continue;
+        uint32_t right = right_of(join, join->right_block + hit.row);
+        if (join->blocks && !hl_blocks_first(join, left, right))
             continue;
         if (out->count == out->capacity) {
             join->right_skip = hit.row;
@@ -181,8 +216,8 @@ static bool emit_row(hl_join *join, uint32_t query, hl_pairs *out)
         }
         out->scores[out->count] = hl_score(
             join->metric, 8 * join->width_bytes, a, join->block_popcounts[hit.row], hit.common);
-        out->left[out->count] = join->left_row;
-        out->right[out->count] = join->right_block + hit.row;
+        out->left[out->count] = left;
+        out->right[out->count] = right;
         out->count++;
     }
     return true;

@@ -12,6 +12,9 @@ Joins
         pairs in the kernel's order, none when done; .fill(PairColumns) -> count writes into buffers
         of the caller; .progress and .total in comparisons; .done; .cancel() from any thread makes
         .next raise JoinCancelledError within 50 ms.
+    Both take blocks=Blocks(left_offsets, left_rows, right_offsets=None, right_rows=None): block b holds
+        rows[offsets[b]:offsets[b + 1]] of its side (ascending, no repeats); only rows that share a
+        block are compared, and a pair leaves once. A self-join has no right side.
     sort_pairs(scores, left, right) -> PairColumns
         Canonical order of one pair of datasets: score descending, left, right ascending.
     popcounts(rows) -> uint32 array
@@ -41,6 +44,7 @@ Errors: TypeError for wrong types, ValueError for wrong shapes, lengths and rang
 or datasets that do not exist, MemoryError. No argument crashes the process.
 """
 
+from hushlink_native.blocks import Blocks
 from hushlink_native.groups import GreedySolver, Group, GroupColumns, greedy_groups
 from hushlink_native.join import (
     LEFT_BLOCK,
@@ -61,6 +65,7 @@ __all__ = [
     "METRICS",
     "RIGHT_BLOCK",
     "WIDTH_MAX",
+    "Blocks",
     "GreedySolver",
     "Group",
     "GroupColumns",

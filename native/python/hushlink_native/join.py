@@ -8,6 +8,7 @@ import numpy
 import numpy.typing
 
 from hushlink_native import _binding, paths, rows
+from hushlink_native import blocks as block_lists
 
 Scores = numpy.typing.NDArray[numpy.float64]
 Rows = numpy.typing.NDArray[numpy.uint32]
@@ -79,6 +80,7 @@ class Join:
         metric: str = "dice",
         left_popcounts: rows.Counts | None = None,
         right_popcounts: rows.Counts | None = None,
+        blocks: block_lists.Blocks | None = None,
         path: str | None = None,
         prune: bool = True,
     ) -> None:
@@ -86,7 +88,9 @@ class Join:
 
         The rows are C-contiguous uint8 arrays of shape (rows, width_bytes), 1 to 2048 bytes wide;
         they are read, not copied, and must not change until the join is done. Popcounts handed in
-        save counting: they are trusted, and wrong ones give wrong pairs. `path` forces an
+        save counting: they are trusted, and wrong ones give wrong pairs. With `blocks`, only rows
+        that share a block are compared, block by block; a pair that shares several leaves once, but
+        counts as a comparison in each. `path` forces an
         instruction set and `prune=False` compares every pair in full; both are for tests and
         measurements and never change the pairs.
 
@@ -106,6 +110,9 @@ class Join:
         settings.path = paths.number(path)
         settings.pruning = _binding.lib.HL_PRUNE_AUTO if prune else _binding.lib.HL_PRUNE_OFF
         settings.threshold = threshold
+        self._blocks = None if blocks is None else self._rows.block_lists(blocks)
+        if self._blocks is not None:
+            settings.blocks = self._blocks.pointer
         if self._table is not None:
             settings.smallest_common = _binding.pointer(self._table)
         self._pointer = _binding.pointer(self._memory, writable=True)
@@ -174,6 +181,11 @@ class _Sides:
         if right is not None and right.shape[1] != self.width:
             raise ValueError(f"left is {self.width} bytes wide and right {right.shape[1]}: widths must be equal")
         self._right_counts = None if right is None else rows.counts_of("right_popcounts", right, right_popcounts)
+
+    def block_lists(self, blocks: block_lists.Blocks) -> block_lists.BlockLists:
+        """The blocks for these rows, in the form of the kernel."""
+        right = None if self._right is None else self._right.shape[0]
+        return block_lists.BlockLists(blocks, self._left.shape[0], right)
 
     def settings(self) -> Any:
         """hl_join_settings with the rows filled in."""
@@ -254,6 +266,7 @@ def candidate_pairs(
     threshold: float,
     *,
     metric: str = "dice",
+    blocks: block_lists.Blocks | None = None,
     path: str | None = None,
     prune: bool = True,
 ) -> tuple[Scores, Rows, Rows]:
@@ -262,7 +275,7 @@ def candidate_pairs(
     Arguments and errors are those of `Join`; right=None compares the rows r < s of `left`. The
     result is held in memory whole: use `Join` where it may be large.
     """
-    join = Join(left, right, threshold, metric=metric, path=path, prune=prune)
+    join = Join(left, right, threshold, metric=metric, blocks=blocks, path=path, prune=prune)
     batches: list[PairColumns] = []
     capacity = _FIRST_CAPACITY
     while not join.done:
