@@ -83,6 +83,16 @@ typedef struct {
 size_t hl_merge_size(uint32_t runs);
 int hl_merge(hl_run *runs, uint32_t run_count, hl_merged *out, void *memory, size_t size);
 
+typedef struct {
+    uint32_t *seen_a;
+    uint32_t *seen_b;
+    uint32_t count_a;
+    uint32_t count_b;
+    uint32_t k;
+    ...;
+} hl_top;
+int hl_top_keep(const hl_top *top, const uint32_t *rows_a, const uint32_t *rows_b, uint64_t count, uint8_t *keep);
+
 typedef ... hl_greedy;
 typedef struct {
     const uint32_t *dataset_sizes;

@@ -176,6 +176,20 @@ size_t hl_merge_size(uint32_t runs);
  * call again), or everything is merged (HL_DONE). Equal pairs leave in the order of the runs. */
 int hl_merge(hl_run *runs, uint32_t run_count, hl_merged *out, void *memory, size_t size);
 
+/* Top-k: keep[i] = 1 where pair i is within the first k of both of its records. Pairs of one pair of
+ * datasets come in canonical order, batch by batch; seen_a and seen_b count the pairs of every record so
+ * far, zero at first, and are the same array when both rows are of one dataset. A batch with a row
+ * outside changes nothing: HL_BAD_ARGUMENT. k = 1 is the symmetric best match. */
+typedef struct hl_top {
+    uint32_t *seen_a;
+    uint32_t *seen_b;
+    uint32_t count_a; /* records */
+    uint32_t count_b;
+    uint32_t k;
+} hl_top;
+
+int hl_top_keep(const hl_top *top, const uint32_t *rows_a, const uint32_t *rows_b, uint64_t count, uint8_t *keep);
+
 /* ---- groups ------------------------------------------------------------------------------- */
 
 typedef struct hl_greedy hl_greedy;

@@ -305,6 +305,6 @@ const hl_path_functions hl_avx2 = {
     .load = avx2_load,
     .scan = avx2_scan,
     .small = &hl_popcnt,
-    .small_rows = 24,
+    .small_rows = 96,
 };
 #endif

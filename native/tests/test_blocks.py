@@ -58,7 +58,7 @@ def test_a_self_join(rng, related_rows, path):
     assert_same(found, sharing(hushlink_native.candidate_pairs(rows, None, 0.6), members, members))
 
 
-@pytest.mark.parametrize("rows", [23, 24, 25, 63, 65, hushlink_native.RIGHT_BLOCK + 1])
+@pytest.mark.parametrize("rows", [31, 63, 64, 65, 95, 96, 97, hushlink_native.RIGHT_BLOCK + 1])
 def test_one_block_of_everything_is_the_whole_join(rng, related_rows, rows):
     left, right = related_rows(rng, 30, 16), related_rows(rng, rows, 16)
     right[-20:] = left[:20]

@@ -80,6 +80,45 @@ def test_two_groups_merge_when_their_last_pair_is_seen():
     ]
 
 
+def components(pairs):
+    """Connected components of two or more, by walking."""
+    neighbours = {}
+    for x, y in pairs:
+        neighbours.setdefault(x, set()).add(y)
+        neighbours.setdefault(y, set()).add(x)
+    found, seen = [], set()
+    for start in sorted(neighbours):
+        reached, waiting = set(), [start]
+        while waiting:
+            at = waiting.pop()
+            if at not in seen:
+                seen.add(at)
+                reached.add(at)
+                waiting += neighbours[at]
+        if reached:
+            found.append(tuple(sorted(reached)))
+    return found
+
+
+def test_a_merge_threshold_of_zero_gives_connected_components(rng):
+    a, b, x, y = candidates(rng, [50, 60, 40], 0.008)
+    pairs = zip(
+        zip(a.tolist(), x.tolist(), strict=True),
+        zip(b.tolist(), y.tolist(), strict=True),
+        strict=True,
+    )
+    expected = components(list(pairs))
+    assert len(expected) > 5
+    found = hushlink_native.greedy_groups(numpy.ones(len(a)), (a, b), (x, y), merge_threshold=0.0)
+    assert found == expected
+    consistent = hushlink_native.greedy_groups(
+        numpy.ones(len(a)), (a, b), (x, y), merge_threshold=0.0, deduplicated=True
+    )
+    assert all(len({dataset for dataset, _ in group}) == len(group) for group in consistent)
+    assert len(consistent) > 5
+    assert all(any(set(group) <= set(whole) for whole in found) for group in consistent)
+
+
 def test_deduplicated_keeps_datasets_apart_in_a_group():
     datasets, rows = ([0, 0], [1, 1]), ([0, 1], [0, 0])
     assert hushlink_native.greedy_groups([1.0, 1.0], datasets, rows, merge_threshold=0.0) == [((0, 0), (0, 1), (1, 0))]

@@ -27,13 +27,18 @@ Sorted runs
         .next(capacity) -> SortedPairs with arrays of uint16 datasets, possibly empty; .done.
     merge_runs(iterables_of_SortedPairs, capacity=65_536) -> iterator of SortedPairs
 
+Best candidates
+    TopFilter(k, records_a, records_b=None): .feed(rows_a, rows_b) -> bool array: the pairs, in canonical
+        order, that are within the first k of both of their records. k=1: symmetric best match.
+
 Groups
     greedy_groups(scores, (dataset_a, dataset_b), (row_a, row_b), *, merge_threshold=1.0,
         deduplicated=False) -> list of groups, each a tuple of (dataset, row)
     GreedySolver(dataset_sizes, merge_threshold=1.0, deduplicated=False, *, within_datasets=None)
         .feed(datasets_a, datasets_b, rows_a, rows_b) batch by batch in canonical order, a dataset
         being an int or an array; .groups() -> GroupColumns(offsets uint64, datasets uint16, rows
-        uint32) in output order; .memory in bytes.
+        uint32) in output order; .memory in bytes. merge_threshold=0 gives connected components, and
+        with deduplicated=True source-consistent ones: best edges first, one record per dataset.
 
 Machine
     kernel_paths() -> names of the usable paths, slowest first; active_path() -> the one in use.
@@ -59,6 +64,7 @@ from hushlink_native.join import (
 from hushlink_native.merge import Merger, SortedPairs, merge_runs
 from hushlink_native.paths import UnavailablePathError, active_path, kernel_paths
 from hushlink_native.rows import WIDTH_MAX, popcounts
+from hushlink_native.top import TopFilter
 
 __all__ = [
     "LEFT_BLOCK",
@@ -74,6 +80,7 @@ __all__ = [
     "Merger",
     "PairColumns",
     "SortedPairs",
+    "TopFilter",
     "UnavailablePathError",
     "active_path",
     "candidate_pairs",
