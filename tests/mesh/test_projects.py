@@ -62,6 +62,25 @@ async def test_a_faulty_project_is_refused(
     assert facts.items() <= refusal.facts.items()
 
 
+async def test_a_refusal_is_short_however_long_its_cause(coordinator: wire.Coordinator) -> None:
+    """It travels in headers, of which a client takes 8 KiB."""
+    faulty = {f"ü{n}" * 500: n for n in range(50)}
+    for document in (faulty, {"version": 3, "clkConfig": faulty, "features": [faulty] * 5}, {"x" * 1_000_000: 1}):
+        made = request(schema_json=json.dumps(document, ensure_ascii=False))
+        refusal = await wire.refusal(coordinator.projects.CreateProject(made, timeout=wire.TIMEOUT_SECONDS))
+        assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "SCHEMA_INVALID")
+        assert refusal.facts.keys() == {"faults", "path", "problem", "remedy"}
+        assert len(refusal.details) < 4096
+
+
+async def test_a_schema_has_a_limit(coordinator: wire.Coordinator) -> None:
+    made = request(schema_json=SCHEMA + " " * (1 << 20))
+    refusal = await wire.refusal(coordinator.projects.CreateProject(made, timeout=wire.TIMEOUT_SECONDS))
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "LIMIT_EXCEEDED")
+    found = str(len(SCHEMA.encode()) + (1 << 20))
+    assert refusal.facts == {"limit": "schema_bytes", "allowed": str(1 << 20), "found": found}
+
+
 async def test_texts_come_back_as_they_were(coordinator: wire.Coordinator) -> None:
     notes = (WEIRD * 1000)[:10_000]
     fields = {"name": WEIRD, "notes": notes, "schema_json": SCHEMA, "party_names": [WEIRD, ""]}

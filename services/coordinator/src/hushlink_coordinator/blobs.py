@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import aioboto3
+import aiohttp
 import botocore.config
 import botocore.exceptions
 
@@ -20,7 +21,7 @@ from hushlink_domain import digests, errors
 _PART_BYTES = 16 << 20
 _DELETE_KEYS = 1_000  # the most that one DeleteObjects call takes
 
-_FAILURES = (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError, OSError, TimeoutError)
+_FAILURES = (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError, aiohttp.ClientError, OSError)
 
 
 class Blobs:
@@ -47,11 +48,18 @@ class Blobs:
             raise
 
     async def get(self, key: str, start: int = 0, stop: int | None = None) -> bytes:
-        """An object's bytes, or those from ``start`` up to ``stop``."""
+        """An object's bytes, or those from ``start`` up to ``stop``.
+
+        Raises:
+            errors.InternalError: INTERNAL, when the store lost it, or gave less than was asked for.
+        """
         whole = start == 0 and stop is None
         wanted = {} if whole else {"Range": f"bytes={start}-{'' if stop is None else stop - 1}"}
         with _outages():
-            answer = await self.client.get_object(Bucket=self.bucket, Key=key, **wanted)
+            try:
+                answer = await self.client.get_object(Bucket=self.bucket, Key=key, **wanted)
+            except self.client.exceptions.NoSuchKey:
+                raise damaged(key) from None
             async with answer["Body"] as body:
                 data: bytes = await body.read()
         if stop is not None and len(data) != stop - start:
@@ -157,9 +165,11 @@ class Writer:
 
 
 def damaged(key: str) -> errors.InternalError:
-    """What is said of an object whose bytes are not those that were written."""
+    """What is said of an object that is gone, or whose bytes are not those that were written."""
     return errors.InternalError(
-        errors.Reason.INTERNAL, f"the object {key} is not what was written: the object store damaged it", key=key
+        errors.Reason.INTERNAL,
+        f"the object {key} is gone or not what was written: the object store lost or damaged it",
+        key=key,
     )
 
 

@@ -13,6 +13,7 @@ MIN_PARTIES = 2
 MAX_PARTIES = 32
 MAX_NAME_CHARACTERS = 200
 MAX_NOTES_CHARACTERS = 10_000
+MAX_SCHEMA_BYTES = 1 << 20
 
 
 class ResultType(enum.Enum):
@@ -80,6 +81,23 @@ def _check_text(field: str, text: str, most: int) -> None:
             field=field,
             allowed=most,
             found=len(text),
+        )
+
+
+def check_schema_size(size_bytes: int) -> None:
+    """Check the size of a schema's JSON, which travels with its project.
+
+    Raises:
+        errors.CapacityError: LIMIT_EXCEEDED, when it is too large.
+    """
+    if size_bytes > MAX_SCHEMA_BYTES:
+        raise errors.CapacityError(
+            errors.Reason.LIMIT_EXCEEDED,
+            f"a project's schema may have at most {MAX_SCHEMA_BYTES} bytes of JSON; this one has {size_bytes}: "
+            "shorten it",
+            limit="schema_bytes",
+            allowed=MAX_SCHEMA_BYTES,
+            found=size_bytes,
         )
 
 

@@ -20,6 +20,10 @@ from hushlink_domain import errors
 
 ERROR_DOMAIN = "hushlink"
 
+MESSAGE_BYTES = 1_200
+FACT_BYTES = 300
+"""The most that is told of a message and of each fact: a status travels in headers, and many clients take 8 KiB."""
+
 logger = logging.getLogger(__name__)
 
 _R = errors.Reason
@@ -87,11 +91,18 @@ def foreseen(error: Exception) -> errors.DomainError:
 
 def to_status(error: errors.DomainError) -> status_pb2.Status:
     """The wire form of an error of the trade."""
-    info = error_details_pb2.ErrorInfo(reason=error.reason.value, domain=ERROR_DOMAIN, metadata=error.facts)
+    facts = {name: clipped(fact, FACT_BYTES) for name, fact in error.facts.items()}
+    info = error_details_pb2.ErrorInfo(reason=error.reason.value, domain=ERROR_DOMAIN, metadata=facts)
     detail = any_pb2.Any()
     detail.Pack(info)
     code: int = CODES[error.reason].value[0]
-    return status_pb2.Status(code=code, message=error.message, details=[detail])
+    return status_pb2.Status(code=code, message=clipped(error.message, MESSAGE_BYTES), details=[detail])
+
+
+def clipped(text: str, most_bytes: int) -> str:
+    """The text, or as much of its beginning as fits into so many bytes of UTF-8, with three dots behind it."""
+    encoded = text.encode(errors="replace")
+    return text if len(encoded) <= most_bytes else encoded[: most_bytes - 3].decode(errors="ignore") + "..."
 
 
 def to_grpc(error: Exception) -> grpc.Status:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import struct
 
 import numpy as np
@@ -26,7 +27,7 @@ async def publish(work: desk.Desk, columns: native.GroupColumns) -> groups.Publi
     name = hashlib.sha256()
     offsets = [0]
     async with work.rooms.objects.writing(keys.groups(work.lease.project_id, work.lease.run_id)) as writer:
-        for start, stop in zip(first_groups, [*first_groups[1:], len(columns.offsets) - 1], strict=True):
+        for start, stop in itertools.pairwise([*first_groups, len(columns.offsets) - 1]):
             data = page(columns, start, stop)
             name.update(data)
             offsets.append(offsets[-1] + len(data))

@@ -61,9 +61,11 @@ class ProjectServicer(project_service_pb2_grpc.ProjectServiceServicer):
         size = wire.page_size(request.page_size)
         before = wire.place(request.page_token)
         found = await self._store.page(size + 1, before=before, only_id=grant.project_id)
-        answer = pb.ListProjectsResponse(projects=[wire.project(project) for project in found[:size]])
-        if len(found) > size:
-            answer.next_page_token = wire.place_token((found[size - 1].create_time, found[size - 1].project_id))
+        shown = [wire.project(project) for project in found]
+        count = wire.fitting(shown, size)
+        answer = pb.ListProjectsResponse(projects=shown[:count])
+        if len(found) > count:
+            answer.next_page_token = wire.place_token((found[count - 1].create_time, found[count - 1].project_id))
         return answer
 
     async def DeleteProject(  # noqa: N802
@@ -80,11 +82,13 @@ def agreement(schema_json: str, width_bits: int) -> projects.Agreement:
 
     Raises:
         errors.CallerError: SCHEMA_INVALID; WIDTH_MISMATCH, when schema and width differ; INVALID_REQUEST.
+        errors.CapacityError: LIMIT_EXCEEDED, when the schema is too long.
     """
     if width_bits:
         encodings.width_bytes(width_bits)
     if not schema_json:
         return projects.Agreement(b"", width_bits, b"")
+    projects.check_schema_size(len(schema_json.encode()))
     linkage_schema = schema.parse_json(schema_json)
     schema_bits = linkage_schema.width_bytes * 8
     if width_bits not in (0, schema_bits):

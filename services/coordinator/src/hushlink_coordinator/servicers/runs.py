@@ -59,9 +59,11 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
         await self._access.member(context, request.project_id)
         size = wire.page_size(request.page_size)
         found = await self._store.page(request.project_id, size + 1, wire.place(request.page_token))
-        answer = pb.ListRunsResponse(runs=[wire.run(run) for run in found[:size]])
-        if len(found) > size:
-            answer.next_page_token = wire.place_token((found[size - 1].create_time, found[size - 1].run_id))
+        shown = [wire.run(run) for run in found]
+        count = wire.fitting(shown, size)
+        answer = pb.ListRunsResponse(runs=shown[:count])
+        if len(found) > count:
+            answer.next_page_token = wire.place_token((found[count - 1].create_time, found[count - 1].run_id))
         return answer
 
     async def CancelRun(  # noqa: N802

@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import binascii
 import datetime
+import itertools
+from collections.abc import Sequence
 
-from google.protobuf import timestamp_pb2
+from google.protobuf import message, timestamp_pb2
 
 from hushlink.coordinator.v1 import project_service_pb2, run_service_pb2, upload_service_pb2
 from hushlink_coordinator.store import projects as project_store
@@ -14,6 +16,8 @@ from hushlink_domain import errors, metrics, projects, runs, states, uploads
 from hushlink_mesh import framing
 
 MOST_PER_PAGE = 1_000
+MOST_PAGE_BYTES = 1 << 20
+"""A page of a list ends early where its entries are so long."""
 DEFAULT_PER_PAGE = 100
 
 _METRICS: dict[int, metrics.Metric] = {
@@ -166,6 +170,12 @@ def page_size(asked: int) -> int:
             found=asked,
         )
     return asked or DEFAULT_PER_PAGE
+
+
+def fitting(entries: Sequence[message.Message], most: int) -> int:
+    """How many of the entries a page of a list takes: at most ``most``, of long ones as many as fit in a message."""
+    sizes = itertools.accumulate(entry.ByteSize() for entry in entries[:most])
+    return max(1, sum(size <= MOST_PAGE_BYTES for size in sizes)) if entries else 0
 
 
 def place_token(place: project_store.Place) -> str:

@@ -15,16 +15,15 @@ from hushlink_domain import errors
 SQL = pathlib.Path(__file__).parent / "sql"
 MIGRATIONS = pathlib.Path(__file__).parent / "migrations"
 
-_UNREACHABLE = (
+_OUTAGES = (
     asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
+    asyncpg.OperatorInterventionError,  # it stops, or starts, or somebody ended the query
+    asyncpg.InsufficientResourcesError,  # of connections, memory or disk
+    asyncpg.TransactionRollbackError,  # two that waited for each other
+    asyncpg.ReadOnlySQLTransactionError,  # a standby that is not promoted yet
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # what a call meets whose connection the server ends at that very moment
-    ConnectionError,
-    TimeoutError,
+    OSError,  # no route, no such host, refused, reset, timed out
 )
 
 
@@ -49,7 +48,9 @@ class Database:
         try:
             async with self._pool.acquire() as connection:
                 yield connection
-        except _UNREACHABLE as error:
+        except _OUTAGES as error:
+            if isinstance(error, ValueError):  # asyncpg's word for arguments that do not fit their query: our own fault
+                raise
             raise errors.CapacityError(
                 errors.Reason.STORE_UNAVAILABLE, "the coordinator can't reach its database: try again later"
             ) from error

@@ -50,8 +50,14 @@ def _stages(row: Any) -> Iterator[runs.StageTime]:
 def not_found(run_id: str) -> errors.StateError:
     """What is said of a run that the project does not have."""
     return errors.StateError(
-        errors.Reason.RUN_NOT_FOUND, "the project has no such run: list its runs", run_id=run_id[:100]
+        errors.Reason.RUN_NOT_FOUND, "the project has no such run: list its runs", run_id=run_id[:100].replace("\0", "")
     )
+
+
+def _check_storable(run_id: str) -> None:
+    """Check that a run could have this id: Postgres takes no NUL."""
+    if "\0" in run_id:
+        raise not_found(run_id)
 
 
 class RunStore:
@@ -93,11 +99,12 @@ class RunStore:
         Raises:
             errors.StateError: RUN_NOT_FOUND.
         """
+        _check_storable(run_id)
         async with self._database.connection() as database:
             row = await _sql.find_run(database, project_id=project_id, run_id=run_id)
-            if row is None:
-                raise not_found(run_id)
-            return _run(row)
+        if row is None:
+            raise not_found(run_id)
+        return _run(row)
 
     async def page(self, project_id: str, page_size: int, before: projects.Place | None) -> list[runs.Run]:
         """Runs of a project, newest first, those after a place in that order."""
@@ -114,6 +121,7 @@ class RunStore:
         Raises:
             errors.StateError: RUN_NOT_FOUND; RUN_ENDED, with its state.
         """
+        _check_storable(run_id)
         async with self._database.transaction() as database:
             state = await _sql.request_cancel(database, project_id=project_id, run_id=run_id)
             if state is not None:

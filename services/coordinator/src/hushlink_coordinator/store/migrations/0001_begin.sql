@@ -105,7 +105,7 @@ CREATE INDEX runs_to_tidy ON runs (end_time) WHERE pairs_left AND state IN ('suc
 CREATE TABLE run_stages (
     run_id text NOT NULL REFERENCES runs ON DELETE CASCADE,
     state text NOT NULL,
-    start_time timestamptz NOT NULL DEFAULT clock_timestamp(),
+    start_time timestamptz NOT NULL,
     end_time timestamptz,
     PRIMARY KEY (run_id, state)
 );

@@ -37,12 +37,12 @@ WITH found AS (
 ), asked AS (
     UPDATE runs r SET cancel_requested = true,
         state = CASE WHEN held THEN state ELSE 'cancelled' END,
-        end_time = CASE WHEN held THEN NULL ELSE clock_timestamp() END,
+        end_time = CASE WHEN held THEN NULL ELSE statement_timestamp() END,
         fence = CASE WHEN held THEN fence ELSE fence + 1 END
     FROM found WHERE r.run_id = found.run_id
     RETURNING r.run_id, r.state
 ), left_behind AS (
-    UPDATE run_stages s SET end_time = clock_timestamp() FROM asked
+    UPDATE run_stages s SET end_time = statement_timestamp() FROM asked
     WHERE s.run_id = asked.run_id AND asked.state = 'cancelled' AND s.end_time IS NULL
 )
 SELECT state FROM asked;
@@ -93,22 +93,22 @@ WITH moved AS (
     WHERE run_id = :run_id AND fence = :fence
     RETURNING run_id
 ), left_behind AS (
-    UPDATE run_stages s SET end_time = clock_timestamp() FROM moved
+    UPDATE run_stages s SET end_time = statement_timestamp() FROM moved
     WHERE s.run_id = moved.run_id AND s.state <> :state::text AND s.end_time IS NULL
 ), entered AS (
-    INSERT INTO run_stages (run_id, state) SELECT run_id, :state::text FROM moved
+    INSERT INTO run_stages (run_id, state, start_time) SELECT run_id, :state::text, statement_timestamp() FROM moved
     ON CONFLICT (run_id, state) DO UPDATE SET end_time = NULL
 )
 SELECT run_id FROM moved;
 
 -- name: end_run$
 WITH ended AS (
-    UPDATE runs SET state = :state, end_time = clock_timestamp(), lease_holder = NULL, lease_until = NULL,
+    UPDATE runs SET state = :state, end_time = statement_timestamp(), lease_holder = NULL, lease_until = NULL,
         failure_reason = :failure_reason, failure_message = :failure_message
     WHERE run_id = :run_id AND fence = :fence AND state NOT IN ('succeeded', 'failed', 'cancelled')
     RETURNING run_id
 ), left_behind AS (
-    UPDATE run_stages s SET end_time = clock_timestamp() FROM ended WHERE s.run_id = ended.run_id AND s.end_time IS NULL
+    UPDATE run_stages s SET end_time = statement_timestamp() FROM ended WHERE s.run_id = ended.run_id AND s.end_time IS NULL
 )
 SELECT run_id FROM ended;
 
