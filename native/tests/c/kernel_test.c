@@ -275,7 +275,7 @@ int main(void)
     test_cancel();
     for (size_t w = 0; w < sizeof widths / sizeof *widths; w++) {
         uint32_t right = widths[w] > 200 ? 66 : 130;
-        for (int metric = HL_DICE; metric <= HL_OVERLAP; metric++) {
+        for (int metric = HL_DICE; metric <= (widths[w] > 200 ? HL_DICE : HL_OVERLAP); metric++) {
             test_paths(widths[w], 21, right, 0.5, metric);
             test_paths(widths[w], 21, right, 0.9, metric);
         }
