@@ -110,16 +110,8 @@ def _with_one_pair_too_many(answers: Answers) -> Answers:
     return [
         scripted_matcher.frame(number, 0, scores[:2], rows[:2], rows[:2], last=False),
         scripted_matcher.frame(number, 0, scores[2:], rows[2:], rows[2:]),
-        *answers[1:],
+        *_done(pair_count=PAIRS_PER_RUN + 1 - answers[-1].done.pair_count)(answers[1:]),
     ]
-
-
-def _mixed_with_another(answers: Answers) -> Answers:
-    """The beginning of a run, then the run of a tile that was assigned before."""
-    frame = answers[0].pairs
-    begun = scripted_matcher.frame(frame.assignment, 0, *_columns(answers[0]), last=False)
-    other = scripted_matcher.frame(3 - frame.assignment, 0, *_columns(answers[0]), last=False)
-    return [begun, other]
 
 
 LIES: dict[str, Change] = {
@@ -140,7 +132,6 @@ LIES: dict[str, Change] = {
     "another run's number": _frame(run=1),
     "a run that is not full before another": _in_two_runs,
     "a run that is too long": _with_one_pair_too_many,
-    "two runs mixed": _mixed_with_another,
     "the end before the last frame": lambda answers: [*_frame(last=False)(answers)],
     "one pair fewer than came": _done(pair_count=-1),
     "one run more than came": _done(run_count=1),
@@ -177,18 +168,30 @@ def _told_where_there_are_pairs(lie: Change) -> Change:
     return told
 
 
-async def test_self_comparing_tiles_have_the_later_row_on_the_right(honest: processes.Process) -> None:
-    rows = numpy.concatenate(encodings.overlapping(60, 60, WIDTH, 12))
-    dataset = encodings.Dataset(rows, 0, 120)
-    comparing = encodings.dice(WIDTH, 0.8)
-    work = dispatching.Work(encodings.triangle(dataset), comparing, dispatching.Chunks(dataset))
-    lie = _first_run(lambda s, r, t: (s[:1], t[:1], r[:1]))
+async def test_mixing_the_frames_of_two_runs_is_a_lie(honest: processes.Process) -> None:
+    """All of them right, but one run's begin before another's end."""
+    work, wanted = _work()
+    first: list[Answers] = []
+
+    async def mix(tile: pb2.Tile, answers: Answers) -> AsyncIterator[pb2.MatchResponse]:
+        number, columns = answers[0].pairs.assignment, _columns(answers[0])
+        begin = scripted_matcher.frame(number, 0, *(column[:1] for column in columns), last=False)
+        end = scripted_matcher.frame(number, 0, *(column[1:] for column in columns))
+        if not first:
+            first.append([begin, end, answers[1]])
+            return
+        yield begin
+        for answer in [*first[0], end, answers[1]]:
+            yield answer
+
     async with (
-        scripted_matcher.scripted(scripted_matcher.changed(lie)) as liar,
-        dispatching.opened_pool(liar.address, honest.address, distrust_seconds=600.0) as pool,
+        scripted_matcher.scripted(mix) as liar,
+        dispatching.opened_pool(honest.address, liar.address, distrust_seconds=600.0) as pool,
     ):
+        await waiting.eventually("both are connected", lambda: pool.matchers == 2)
         await work.finish(pool)
-    work.assert_answered(encodings.expected(rows, None, comparing))
+        await waiting.eventually("the liar is dropped", lambda: pool.matchers == 1)
+    work.assert_answered(wanted)
 
 
 async def test_pairs_beyond_credit_are_a_lie() -> None:
@@ -395,6 +398,33 @@ async def test_who_was_silent_may_still_win() -> None:
 async def _served(pool: Any) -> Any:
     await waiting.eventually("a matcher is connected", lambda: pool._matchers)
     return next(iter(pool._matchers.values()))
+
+
+# ---- credit ----
+
+
+async def test_what_came_of_a_run_that_nobody_wants_any_more_is_credited() -> None:
+    work, _ = _work(100)
+    sent: list[int] = []
+
+    async def begin(tile: pb2.Tile, answers: Answers) -> AsyncIterator[pb2.MatchResponse]:
+        frame = scripted_matcher.frame(tile.assignment, 0, *_columns(answers[0]), last=False)
+        yield frame
+        yield pb2.MatchResponse(progress=pb2.TileProgress(assignment=tile.assignment, comparisons=7))
+        sent.append(16 * (len(frame.pairs.scores) // 8))
+        await asyncio.Event().wait()
+
+    async with (
+        scripted_matcher.scripted(begin) as matcher,
+        dispatching.opened_pool(matcher.address, pair_credit_bytes=1 << 20, silence_seconds=600.0) as pool,
+    ):
+        async with contextlib.aclosing(work.begun(pool)) as answers:
+            waits = asyncio.create_task(anext(answers))
+            await waiting.eventually("the run has begun to come", lambda: work.progress == [7])
+            assert matcher.credit == 1 << 20
+            waits.cancel()
+            await asyncio.gather(waits, return_exceptions=True)
+        await waiting.eventually("credit comes back", lambda: matcher.credit == (1 << 20) + sent[0])
 
 
 # ---- introductions ----

@@ -54,13 +54,15 @@ class ScriptedMatcher(matcher_service_pb2_grpc.MatcherServiceServicer):
     tiles: list[pb2.Tile] = dataclasses.field(default_factory=list)
     """All that were assigned."""
     cancelled: list[int] = dataclasses.field(default_factory=list)
+    credit: int = 0
+    """How many bytes of pairs it may have sent, over all its streams."""
     ended: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
     """Set whenever a stream has ended."""
 
     async def Match(self, request_iterator: Any, context: Any) -> AsyncIterator[pb2.MatchResponse]:
         self.streams += 1
         async for first in request_iterator:
-            assert first.HasField("hello")
+            self.credit += first.hello.pair_credit_bytes
             break
         yield pb2.MatchResponse(hello=self._hello())
         outgoing: asyncio.Queue[pb2.MatchResponse | BaseException | None] = asyncio.Queue()
@@ -102,6 +104,8 @@ class ScriptedMatcher(matcher_service_pb2_grpc.MatcherServiceServicer):
                     self.tiles.append(tile)
                     answers = honest_answers(tile, chunks)
                     performing[tile.assignment] = asyncio.create_task(self._perform(tile, answers, outgoing))
+                case "credit":
+                    self.credit += request.credit.bytes
                 case "cancel":
                     self.cancelled.append(request.cancel.assignment)
                     performing[request.cancel.assignment].cancel()

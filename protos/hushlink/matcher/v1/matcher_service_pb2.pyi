@@ -285,7 +285,10 @@ Global___ChunkFrame: _TypeAlias = ChunkFrame  # noqa: Y015
 
 @_typing.final
 class ChunkNotice(_message.Message):
-    """Chunks that came or went."""
+    """Chunks that came or went. To make room for a chunk, a matcher drops those used least recently: a chunk is used when it
+    is sent, even again, and when a tile names it. It keeps those that a tile at work names. A stream reaches only chunks
+    that came on it or that the matcher's hello named.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -418,7 +421,8 @@ Global___TileProgress: _TypeAlias = TileProgress  # noqa: Y015
 @_typing.final
 class PairFrame(_message.Message):
     """Consecutive pairs of one sorted run of a tile. A run is ordered by score descending, left row, right row ascending; a
-    tile has one run or several, one after the other.
+    tile has one run or several, one after the other. The frames of a run are not mixed with those of any other run on the
+    stream; frames about other things may come between them.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

@@ -66,6 +66,8 @@ class Session:
         self._outbox = outbox.Outbox()
         self._credit = outbox.PairCredit(pair_credit_bytes)
         self._sending = asyncio.Lock()
+        # Tiles that wait for credit hold their pairs; no more than these are begun, so that no more pairs wait.
+        self._begun = asyncio.Semaphore(bench.count + 1)
         self._tiles: dict[int, _Tile] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._owed_credit = 0
@@ -193,7 +195,8 @@ class Session:
     async def _work_on(self, tile: _Tile) -> None:
         number = tile.assignment.number
         try:
-            answer: answers.Answer = await self._compare(tile)
+            async with self._begun:
+                answer: answers.Answer = await self._compare(tile)
         except errors.DomainError as error:
             answer = self._failure(number, error)
         except MemoryError:
