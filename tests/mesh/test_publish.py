@@ -7,7 +7,7 @@ import contextlib
 import functools
 import pathlib
 import socket
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
@@ -21,14 +21,14 @@ from hushlink.coordinator.v1 import upload_service_pb2 as uploads
 from hushlink.encoder.v1 import encoder_service_pb2 as pb
 from hushlink.encoder.v1 import encoder_service_pb2_grpc
 from hushlink_domain import digests, errors, schema
-from hushlink_mesh import calls, channel, ending, framing, protocol, rights
+from hushlink_mesh import calls, channel, framing, protocol, rights
 from tests.support import breaking_wire, coordinators, encoding
 from tests.support import mesh as meshes
+from tests.support import publishing as callers
 
-RIGHT = rights.Right("hl_a-party-of-the-tests")
+RIGHT, CANARY = callers.RIGHT, callers.CANARY
 HEADER = encoding.header(project="p-1")
 RECORDS = encoding.records(20_000)
-CANARY = "Wolkenstein"
 
 
 def encodings(rows: list[encoding.Record]) -> bytes:
@@ -36,52 +36,13 @@ def encodings(rows: list[encoding.Record]) -> bytes:
     return hushlink_encoder.Encoder(encoding.schema(), encoding.SECRET).encode(rows).tobytes()
 
 
-async def publish(encoder: encoding.Encoder, right: rights.Right | None, *frames: encoding.Frame) -> pb.PublishResponse:
-    """Publish a stream that is sent whole."""
-    async with encoder.stub() as stub:
-        requests = iter(encoding.publish_frames(frames))
-        return await receipt(stub.Publish(requests, metadata=channel.metadata(right), timeout=encoding.CALL_SECONDS))
-
-
-def receipt(call: Any) -> Coroutine[Any, Any, pb.PublishResponse]:
-    """The receipt, or the status that the encoder truly gave."""
-    end = ending.Ending(call)
-
-    async def awaited() -> pb.PublishResponse:
-        try:
-            response: pb.PublishResponse = await call
-            return response
-        except grpc.aio.AioRpcError as error:
-            raise end.error(error) from None
-
-    return awaited()
-
-
-async def refusal(encoder: encoding.Encoder, right: rights.Right | None, *frames: encoding.Frame) -> errors.DomainError:
-    """Why a stream is refused."""
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await publish(encoder, right, *frames)
-    assert CANARY not in encoding.everything_said(caught.value)
-    return encoding.refused(caught.value)
-
-
-@contextlib.asynccontextmanager
-async def publishing(coordinator: str, **settings: object) -> AsyncIterator[encoding.Encoder]:
-    """An encoder that publishes to a coordinator, and whose log shows no cell, secret or right at its end."""
-    async with encoding.started_encoder(coordinator=coordinator, log_level="DEBUG", **settings) as encoder:
-        yield encoder
-        log = encoder.process.log.read_text()
-        for hidden in (CANARY, encoding.SECRET.decode(), RIGHT.reveal()):
-            assert hidden not in log
-
-
 # ---- to a coordinator that records --------------------------------------------
 
 
 async def test_what_reaches_the_coordinator() -> None:
     batches = encoding.batches(RECORDS, 9000)
-    async with coordinators.recording() as recorder, publishing(recorder.address) as encoder:
-        receipt = await publish(encoder, RIGHT, HEADER, *batches)
+    async with coordinators.recording() as recorder, callers.publishing(recorder.address) as encoder:
+        receipt = await callers.publish(encoder, RIGHT, HEADER, *batches)
     (upload,) = recorder.uploads
     assert upload.metadata["authorization"] == f"Bearer {RIGHT.reveal()}"
     assert upload.metadata[protocol.METADATA_KEY] == str(protocol.PROTOCOL)
@@ -108,8 +69,11 @@ async def test_what_reaches_the_coordinator() -> None:
 
 
 async def test_a_coordinator_that_takes_small_messages() -> None:
-    async with coordinators.recording(max_message_bytes=64 << 10) as recorder, publishing(recorder.address) as encoder:
-        await publish(encoder, RIGHT, HEADER, encoding.batch(0, []), *encoding.batches(RECORDS[:3000], 3000))
+    async with (
+        coordinators.recording(max_message_bytes=64 << 10) as recorder,
+        callers.publishing(recorder.address) as encoder,
+    ):
+        await callers.publish(encoder, RIGHT, HEADER, encoding.batch(0, []), *encoding.batches(RECORDS[:3000], 3000))
     (upload,) = recorder.uploads
     assert upload.kinds.count("chunk") == 6
     assert upload.rows == encodings(RECORDS[:3000])
@@ -133,11 +97,11 @@ async def test_the_coordinator_is_proven_and_so_is_the_encoder(tmp_path: pathlib
     named = {"coordinator_ca": tmp_path / "ca", "coordinator_server_name": "coordinator.test"}
     own = {"coordinator_certificate": tmp_path / "own.pem", "coordinator_key": tmp_path / "own.key"}
     async with coordinators.recording(None, None, **served) as recorder:
-        async with publishing(recorder.address, **named, **own) as encoder:
-            assert (await publish(encoder, RIGHT, HEADER, encoding.batch(0, RECORDS[:5]))).row_count == 5
+        async with callers.publishing(recorder.address, **named, **own) as encoder:
+            assert (await callers.publish(encoder, RIGHT, HEADER, encoding.batch(0, RECORDS[:5]))).row_count == 5
         for settings in (named, {}, {**own, "coordinator_ca": tmp_path / "own.pem"}):
-            async with publishing(recorder.address, **settings) as encoder:
-                refused = await refusal(encoder, RIGHT, HEADER, encoding.batch(0, RECORDS[:5]))
+            async with callers.publishing(recorder.address, **settings) as encoder:
+                refused = await callers.refusal(encoder, RIGHT, HEADER, encoding.batch(0, RECORDS[:5]))
                 assert refused.reason is errors.Reason.COORDINATOR_UNAVAILABLE
     assert len(recorder.uploads) == 1
 
@@ -150,20 +114,20 @@ async def recorder() -> AsyncIterator[coordinators.Recorder]:
 
 async def test_calls_that_need_no_coordinator_to_be_refused(recorder: coordinators.Recorder) -> None:
     good = encoding.batch(0, RECORDS[:5])
-    async with publishing(recorder.address) as encoder:
-        assert (await refusal(encoder, None, HEADER, good)).reason is errors.Reason.RIGHT_MISSING
-        refused = await refusal(encoder, RIGHT, encoding.header(), good)
+    async with callers.publishing(recorder.address) as encoder:
+        assert (await callers.refusal(encoder, None, HEADER, good)).reason is errors.Reason.RIGHT_MISSING
+        refused = await callers.refusal(encoder, RIGHT, encoding.header(), good)
         assert (refused.reason, refused.facts) == (errors.Reason.INVALID_REQUEST, {"field": "project_id"})
-        refused = await refusal(encoder, RIGHT, encoding.header(key="none", project="p-1"), good)
+        refused = await callers.refusal(encoder, RIGHT, encoding.header(key="none", project="p-1"), good)
         assert refused.reason is errors.Reason.KEY_UNKNOWN
-        assert (await refusal(encoder, RIGHT, good)).reason is errors.Reason.STREAM_ORDER
+        assert (await callers.refusal(encoder, RIGHT, good)).reason is errors.Reason.STREAM_ORDER
     assert not recorder.uploads
 
 
 async def test_a_record_at_fault_seals_nothing(recorder: coordinators.Recorder) -> None:
     good, bad = encoding.batch(0, RECORDS[:50]), encoding.batch(50, [(CANARY, CANARY, CANARY)])
-    async with publishing(recorder.address) as encoder:
-        refused = await refusal(encoder, RIGHT, HEADER, good, bad, encoding.batch(51, RECORDS[:50]))
+    async with callers.publishing(recorder.address) as encoder:
+        refused = await callers.refusal(encoder, RIGHT, HEADER, good, bad, encoding.batch(51, RECORDS[:50]))
         assert refused.reason is errors.Reason.RECORDS_INVALID
         assert (refused.facts["row"], refused.facts["column"]) == ("50", "born")
         await recorder.until(lambda: [upload.ended for upload in recorder.uploads] == [True])
@@ -206,11 +170,11 @@ def _frames(recorder: coordinators.Recorder, project_id: str) -> int:
 async def test_a_stream_that_is_cut_seals_nothing(recorder: coordinators.Recorder, cut: Any) -> None:
     """To the encoder a cut looks like the end of the stream, sometimes; so it is done again and again."""
     streams, rounds = 10, 5
-    async with publishing(recorder.address, streams=2 * streams) as encoder, encoder.stub() as stub:
+    async with callers.publishing(recorder.address, streams=2 * streams) as encoder, encoder.stub() as stub:
         for done in range(rounds):
             await asyncio.gather(*(cut(stub, recorder, f"p-{done}-{number}") for number in range(streams)))
         # The last stream goes through whole, so the recorder would know a trailer.
-        assert (await publish(encoder, RIGHT, HEADER)).row_count == 0
+        assert (await callers.publish(encoder, RIGHT, HEADER)).row_count == 0
         await recorder.until(lambda: all(upload.ended for upload in recorder.uploads))
     assert [upload.kinds for upload in recorder.uploads if "trailer" in upload.kinds] == [["header", "trailer"]]
     if cut is _cut_by_the_caller:
@@ -218,7 +182,7 @@ async def test_a_stream_that_is_cut_seals_nothing(recorder: coordinators.Recorde
 
 
 async def test_a_wire_that_breaks_seals_nothing(recorder: coordinators.Recorder) -> None:
-    async with publishing(recorder.address) as encoder:
+    async with callers.publishing(recorder.address) as encoder:
         for number in range(20):
             async with breaking_wire.breaking(encoder.address) as wire, channel.connect(wire.address) as opened:
                 call = encoder_service_pb2_grpc.EncoderServiceStub(opened).Publish(metadata=channel.metadata(RIGHT))
@@ -245,7 +209,7 @@ async def test_a_refusal_reaches_a_caller_that_has_not_ended_its_stream() -> Non
 
     async with (
         coordinators.recording(refuse) as recorder,
-        publishing(recorder.address) as encoder,
+        callers.publishing(recorder.address) as encoder,
         encoder.stub() as stub,
     ):
         call = stub.Publish(metadata=channel.metadata(RIGHT))
@@ -264,9 +228,9 @@ async def test_refusals_are_passed_on_while_rows_flow() -> None:
         raise errors.CallerError(errors.Reason.ACCESS_REFUSED, "no")
 
     batches = encoding.batches(RECORDS, 500)
-    async with coordinators.recording(refuse) as recorder, publishing(recorder.address) as encoder:
+    async with coordinators.recording(refuse) as recorder, callers.publishing(recorder.address) as encoder:
         for _ in range(10):
-            assert (await refusal(encoder, RIGHT, HEADER, *batches)).reason is errors.Reason.ACCESS_REFUSED
+            assert (await callers.refusal(encoder, RIGHT, HEADER, *batches)).reason is errors.Reason.ACCESS_REFUSED
 
 
 async def test_a_coordinator_that_takes_nothing_stops_the_caller() -> None:
@@ -279,11 +243,11 @@ async def test_a_coordinator_that_takes_nothing_stops_the_caller() -> None:
     header = encoding.header(encoding.schema(16_384), project="p-1")
     async with (
         coordinators.recording(stall) as recorder,
-        publishing(recorder.address, idle_timeout_seconds=1) as encoder,
+        callers.publishing(recorder.address, idle_timeout_seconds=1) as encoder,
         encoder.stub() as stub,
     ):
         call = stub.Publish(metadata=channel.metadata(RIGHT))
-        answer = receipt(call)
+        answer = callers.receipt(call)
         await call.write(pb.PublishRequest(header=header))
         sent, most = 0, 256
         with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
@@ -314,7 +278,7 @@ def hangs_up_at(kind: str, wire: breaking_wire.Wire) -> coordinators.Misbehaviou
 async def test_a_coordinator_that_breaks_off_in_the_middle(recorder: coordinators.Recorder) -> None:
     async with (
         breaking_wire.breaking(recorder.address) as wire,
-        publishing(wire.address) as encoder,
+        callers.publishing(wire.address) as encoder,
         encoder.stub() as stub,
     ):
         recorder.misbehave = hangs_up_at("chunk", wire)
@@ -328,16 +292,16 @@ async def test_a_coordinator_that_breaks_off_in_the_middle(recorder: coordinator
 
 
 async def test_a_coordinator_that_breaks_off_at_the_end(recorder: coordinators.Recorder) -> None:
-    async with breaking_wire.breaking(recorder.address) as wire, publishing(wire.address) as encoder:
+    async with breaking_wire.breaking(recorder.address) as wire, callers.publishing(wire.address) as encoder:
         recorder.misbehave = hangs_up_at("trailer", wire)
-        refused = await refusal(encoder, RIGHT, HEADER, encoding.batch(0, RECORDS[:5]))
+        refused = await callers.refusal(encoder, RIGHT, HEADER, encoding.batch(0, RECORDS[:5]))
     assert refused.reason is errors.Reason.COORDINATOR_UNAVAILABLE
     assert "may have been sealed" in refused.message
 
 
 async def test_a_receipt_for_something_else() -> None:
-    async with coordinators.recording(receipt_rows=4) as recorder, publishing(recorder.address) as encoder:
-        refused = await refusal(encoder, RIGHT, HEADER, encoding.batch(0, RECORDS[:5]))
+    async with coordinators.recording(receipt_rows=4) as recorder, callers.publishing(recorder.address) as encoder:
+        refused = await callers.refusal(encoder, RIGHT, HEADER, encoding.batch(0, RECORDS[:5]))
     assert refused.reason is errors.Reason.INTERNAL
     assert "receipt is for 4 rows" in refused.message
 
@@ -345,15 +309,15 @@ async def test_a_receipt_for_something_else() -> None:
 async def test_no_coordinator_where_one_should_be() -> None:
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         free = f"127.0.0.1:{nobody.getsockname()[1]}"
-    async with publishing(free) as encoder:
-        refused = await refusal(encoder, RIGHT, HEADER)
+    async with callers.publishing(free) as encoder:
+        refused = await callers.refusal(encoder, RIGHT, HEADER)
         assert refused.reason is errors.Reason.COORDINATOR_UNAVAILABLE
         assert free in refused.message
-    async with encoding.started_encoder() as other, publishing(other.address) as encoder:
-        refused = await refusal(encoder, RIGHT, HEADER)
+    async with encoding.started_encoder() as other, callers.publishing(other.address) as encoder:
+        refused = await callers.refusal(encoder, RIGHT, HEADER)
         assert refused.reason is errors.Reason.COORDINATOR_UNAVAILABLE
         assert "Hushlink encoder where a coordinator belongs" in refused.message
-        refused = await refusal(other, RIGHT, HEADER)
+        refused = await callers.refusal(other, RIGHT, HEADER)
         assert refused.reason is errors.Reason.COORDINATOR_UNAVAILABLE
         assert "HUSHLINK_COORDINATOR" in refused.message
 
@@ -378,11 +342,14 @@ async def state(opened: grpc.aio.Channel, project_id: str, party: int, right: ri
 
 
 async def test_two_parties_publish(mesh: meshes.StartedMesh) -> None:
-    async with publishing(mesh.coordinator) as encoder, project(mesh.coordinator) as (project_id, parties, opened):
+    async with (
+        callers.publishing(mesh.coordinator) as encoder,
+        project(mesh.coordinator) as (project_id, parties, opened),
+    ):
         header = encoding.header(project=project_id)
         for party, right in enumerate(parties):
             rows = RECORDS[party * 100 : 12_000]
-            receipt = await publish(encoder, right, header, *encoding.batches(rows, 5000))
+            receipt = await callers.publish(encoder, right, header, *encoding.batches(rows, 5000))
             assert (receipt.party, receipt.row_count) == (party, len(rows))
             assert receipt.digest == framing.digest_to_proto(digests.Digest.of(encodings(rows)))
             sealed = await state(opened, project_id, party, right)
@@ -392,19 +359,22 @@ async def test_two_parties_publish(mesh: meshes.StartedMesh) -> None:
 
 async def test_what_a_coordinator_refuses_is_passed_on(mesh: meshes.StartedMesh) -> None:
     good = encoding.batch(0, RECORDS[:50])
-    async with publishing(mesh.coordinator) as encoder, project(mesh.coordinator) as (project_id, parties, opened):
+    async with (
+        callers.publishing(mesh.coordinator) as encoder,
+        project(mesh.coordinator) as (project_id, parties, opened),
+    ):
         header = encoding.header(project=project_id)
-        assert (await refusal(encoder, parties[0], header)).reason is errors.Reason.UPLOAD_EMPTY
+        assert (await callers.refusal(encoder, parties[0], header)).reason is errors.Reason.UPLOAD_EMPTY
         for right, name in ((RIGHT, project_id), (parties[0], "p-none")):
-            refused = await refusal(encoder, right, encoding.header(project=name), good)
+            refused = await callers.refusal(encoder, right, encoding.header(project=name), good)
             assert refused.reason is errors.Reason.ACCESS_REFUSED
-        await publish(encoder, parties[0], header, good)
-        assert (await refusal(encoder, parties[0], header, good)).reason is errors.Reason.DATASET_SEALED
+        await callers.publish(encoder, parties[0], header, good)
+        assert (await callers.refusal(encoder, parties[0], header, good)).reason is errors.Reason.DATASET_SEALED
         encoder.add_key("another", b"another secret")
-        refused = await refusal(encoder, parties[1], encoding.header(key="another", project=project_id), good)
+        refused = await callers.refusal(encoder, parties[1], encoding.header(key="another", project=project_id), good)
         assert refused.reason is errors.Reason.KEY_CHECK_MISMATCH
         other = encoding.header(encoding.schema(512), project=project_id)
-        assert (await refusal(encoder, parties[1], other, good)).reason in (
+        assert (await callers.refusal(encoder, parties[1], other, good)).reason in (
             errors.Reason.WIDTH_MISMATCH,
             errors.Reason.FINGERPRINT_MISMATCH,
         )
@@ -413,11 +383,14 @@ async def test_what_a_coordinator_refuses_is_passed_on(mesh: meshes.StartedMesh)
 
 async def test_after_a_failure_the_party_publishes_again(mesh: meshes.StartedMesh) -> None:
     rows = RECORDS[:3000]
-    async with publishing(mesh.coordinator) as encoder, project(mesh.coordinator) as (project_id, (right, _), opened):
+    async with (
+        callers.publishing(mesh.coordinator) as encoder,
+        project(mesh.coordinator) as (project_id, (right, _), opened),
+    ):
         header = encoding.header(project=project_id)
         bad = encoding.batch(2000, [(CANARY, CANARY, CANARY)])
-        refused = await refusal(encoder, right, header, *encoding.batches(rows[:2000], 1000), bad)
+        refused = await callers.refusal(encoder, right, header, *encoding.batches(rows[:2000], 1000), bad)
         assert refused.reason is errors.Reason.RECORDS_INVALID
         assert (await state(opened, project_id, 0, right)).state != uploads.UPLOAD_STATE_SEALED
-        receipt = await publish(encoder, right, header, *encoding.batches(rows, 1000))
+        receipt = await callers.publish(encoder, right, header, *encoding.batches(rows, 1000))
         assert receipt.digest == framing.digest_to_proto(digests.Digest.of(encodings(rows)))

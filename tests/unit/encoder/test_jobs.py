@@ -86,7 +86,9 @@ async def test_the_loop_is_free_while_a_batch_is_encoded(desk: jobs.Desk) -> Non
         assert len(await task) == 10 * job.facts.row_bytes
 
 
-async def test_keys_and_caches_end_with_their_stream(desk: jobs.Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_keys_and_caches_end_with_their_stream(
+    desk: jobs.Desk, threads: concurrent.futures.ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made: list[weakref.ref[Any]] = []
     original = engine.Encoder
 
@@ -101,6 +103,7 @@ async def test_keys_and_caches_end_with_their_stream(desk: jobs.Desk, monkeypatc
         (encoder,) = made
         assert encoder() is not None
     del job
+    threads.shutdown(wait=True)  # a thread gives its work away a little later than the result
     gc.collect()
     assert encoder() is None
 
