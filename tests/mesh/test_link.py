@@ -22,6 +22,7 @@ SECRET_CELL = "Wolkenstein"
 def test_groups_of_files_with_known_truth(mesh: meshes.StartedMesh, tmp_path: pathlib.Path, count: int) -> None:
     files = people.files(tmp_path, count, rows=400)
     out = tmp_path / "groups.csv"
+    objects = _objects(mesh)
     linked = meshes.hushlink(
         *("link", *map(str, files), *people.agreement(tmp_path), "--threshold", "0.7", "--out", str(out), "--json"),
         HUSHLINK_COORDINATOR=mesh.coordinator,
@@ -35,7 +36,7 @@ def test_groups_of_files_with_known_truth(mesh: meshes.StartedMesh, tmp_path: pa
     assert facts["dataset_rows"] == [400] * count
     assert facts["comparisons"] == 400 * 400 * count * (count - 1) // 2
     assert _projects(mesh) == 0, "the project is deleted afterwards"
-    assert _objects(mesh) == []
+    assert _objects(mesh) == objects
 
 
 def test_on_a_mesh_of_its_own(tmp_path: pathlib.Path) -> None:
@@ -203,6 +204,6 @@ def _projects(mesh: meshes.StartedMesh) -> int:
     return asyncio.run(count())
 
 
-def _objects(mesh: meshes.StartedMesh) -> list[pathlib.Path]:
+def _objects(mesh: meshes.StartedMesh) -> set[pathlib.Path]:
     """What the object store keeps."""
-    return [path for path in (mesh.data / "objects").rglob("*") if path.is_file()]
+    return {path for path in (mesh.data / "objects").rglob("*") if path.is_file()}

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from hushlink_client import errors
+from hushlink_client import display, errors
 from hushlink_domain import errors as domain_errors
 
 _COMMANDS = {
@@ -128,7 +128,7 @@ def _verdict(error: Exception) -> tuple[str, int]:
 
 def _one_line(text: str) -> str:
     """The first thing of several, and how many more there are."""
-    head, *rest = [line.strip() for line in text.splitlines()]
+    head, *rest = [display.plain(line.strip()) for line in text.splitlines()]
     if not rest:
         return head
     more = f" (and {len(rest) - 1} more)" if len(rest) > 1 else ""

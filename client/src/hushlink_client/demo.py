@@ -10,13 +10,10 @@ import itertools
 import pathlib
 import secrets
 import shutil
-import sys
 import tempfile
 import time
 
 import click
-import rich.console
-import rich.table
 
 from hushlink_client import (
     cli,
@@ -53,7 +50,7 @@ async def _demo() -> int:
         (folder / "schema.json").write_text(encoding.shipped_schema(SCHEMA), encoding="utf-8")
         (folder / "secret").write_text(secrets.token_urlsafe(32) + "\n")
         agreement = linkage.Agreement.read(folder / "schema.json", folder / "secret", THRESHOLD)
-        display.console.print("starting Postgres, an object store, a coordinator, two matchers and an encoder")
+        display.say("starting Postgres, an object store, a coordinator, two matchers and an encoder")
         started = time.monotonic()
         async with mesh.running(mesh.Plan()) as running:
             seconds = {"mesh start": time.monotonic() - started}
@@ -106,22 +103,20 @@ def _groups(file: pathlib.Path) -> list[list[tuple[int, int]]]:
 
 
 def _show(outcome: linkage.Outcome, seconds: dict[str, float], precision: float, recall: float) -> None:
-    table = rich.table.Table(title="febrl4", show_header=False)
-    table.add_column()
-    table.add_column(justify="right")
-    table.add_row("records", " + ".join(f"{rows:,}" for rows in outcome.summary.dataset_rows))
-    table.add_row("comparisons", f"{outcome.comparisons:,}")
-    table.add_row("comparisons per second", f"{outcome.comparisons / max(seconds['comparing'], 1e-3):,.0f}")
-    table.add_row("candidate pairs", f"{outcome.summary.candidate_pairs:,}")
-    table.add_row("groups", f"{outcome.summary.group_count:,}", end_section=True)
-    table.add_row("precision", f"{precision:.4f}")
-    table.add_row("recall", f"{recall:.4f}")
-    table.add_row("F1", f"{2 * precision * recall / max(precision + recall, 1e-9):.4f}", end_section=True)
-    for stage, duration in seconds.items():
-        table.add_row(f"{stage}, seconds", f"{duration:.2f}")
-    rich.console.Console(highlight=False).print(table)
+    rows = [
+        ("records", " + ".join(f"{rows:,}" for rows in outcome.summary.dataset_rows)),
+        ("comparisons", f"{outcome.comparisons:,}"),
+        ("comparisons per second", f"{outcome.comparisons / max(seconds['comparing'], 1e-3):,.0f}"),
+        ("candidate pairs", f"{outcome.summary.candidate_pairs:,}"),
+        ("groups", f"{outcome.summary.group_count:,}"),
+        ("precision", f"{precision:.4f}"),
+        ("recall", f"{recall:.4f}"),
+        ("F1", f"{2 * precision * recall / max(precision + recall, 1e-9):.4f}"),
+    ]
+    rows += [(f"{stage}, seconds", f"{duration:.2f}") for stage, duration in seconds.items()]
+    display.table(rows, ("febrl4", ""), figures=True)
     if min(precision, recall) < _LEAST:
-        sys.stderr.write(f"precision or recall is below {_LEAST}\n")
+        display.say(f"precision or recall is below {_LEAST}", alarming=True)
 
 
 if __name__ == "__main__":

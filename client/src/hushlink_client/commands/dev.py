@@ -8,7 +8,6 @@ import pathlib
 import sys
 
 import click
-import rich.table
 
 from hushlink_client import cli, display, operation
 from hushlink_client.commands import options
@@ -52,7 +51,7 @@ def command(
     try:
         operation.run(_keep_up(plan, as_json=as_json))
     except cli.InterruptedBySignal:
-        display.console.print("everything is down")
+        display.say("everything is down")
 
 
 async def _keep_up(plan: mesh.Plan, *, as_json: bool) -> None:
@@ -75,18 +74,18 @@ async def _keep_up(plan: mesh.Plan, *, as_json: bool) -> None:
 
 
 def _show(running: mesh.Mesh) -> None:
-    table = rich.table.Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    for part, end in running.endpoints().items():
-        table.add_row(part, end)
-    table.add_row("data", str(running.folder.path) + (" (removed at the end)" if running.folder.ephemeral else ""))
-    table.add_row("logs", str(running.folder.logs))
-    table.add_row("keys", f"{running.folder.keys} (the encoder's secrets: a file's name is the key's)")
-    table.add_row("rights", "anyone may create a project, and gets its rights then: hushlink project create")
-    table.add_row("operator", f"{running.folder.secrets()[0].operator_right} (also in {running.folder.operator_right})")
-    display.console.print(table, soft_wrap=True)
-    display.console.print("The mesh is up. Ctrl-C takes it down.")
+    place = running.folder
+    rows = list(running.endpoints().items())
+    rows += [
+        ("data", str(place.path) + (" (removed at the end)" if place.ephemeral else "")),
+        ("logs", str(place.logs)),
+        ("keys", f"{place.keys} (the encoder's secrets: a file's name is the key's)"),
+        ("rights", "anyone may create a project, and gets its rights then: hushlink project create"),
+        ("operator", f"{place.secrets()[0].operator_right} (also in {place.operator_right})"),
+    ]
+    display.table(rows, stream=sys.stderr)
+    display.say("The mesh is up. Ctrl-C takes it down.")
 
 
 def _report_death(process: processes.Process) -> None:
-    text = f"{process.name} {process.ending}; its log: {process.log}; the other parts stay up"
-    display.console.print(text, style="bold red", soft_wrap=True, markup=False)
+    display.say(f"{process.name} {process.ending}; its log: {process.log}; the other parts stay up", alarming=True)

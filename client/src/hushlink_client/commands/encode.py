@@ -45,10 +45,10 @@ def command(
     """
     schema_text = encoding.read_schema_text(schema_file)
     with display.board(quiet=quiet or as_json) as board:
-        bar = board.add_task("encoding", total=None, note="")
+        bar = board.bar("encoding")
 
         def show(rows: int) -> None:
-            board.update(bar, note=f"{rows:,} records")
+            bar.update(0, None, f"{rows:,} records")
 
         if secret_file is not None and encoder is None and key_name is None:
             work = _here(records, out, schema_text, secret_file, project_id, show)
@@ -67,7 +67,7 @@ def command(
         }
         sys.stdout.write(json.dumps(facts) + "\n")
     elif not quiet:
-        display.console.print(f"{written.row_count:,} records encoded: {out}", soft_wrap=True)
+        display.say(f"{written.row_count:,} records encoded: {out}")
 
 
 async def _here(

@@ -55,7 +55,7 @@ def command(
         sys.stdout.write(json.dumps(facts) + "\n")
     elif not quiet:
         records = " + ".join(f"{rows:,}" for rows in outcome.summary.dataset_rows)
-        display.console.print(f"{outcome.summary.group_count:,} groups of {records} records: {out}", soft_wrap=True)
+        display.say(f"{outcome.summary.group_count:,} groups of {records} records: {out}")
 
 
 async def _link(

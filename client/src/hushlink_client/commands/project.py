@@ -10,10 +10,8 @@ import sys
 from typing import Any
 
 import click
-import rich.console
-import rich.table
 
-from hushlink_client import encoding, errors, operation, projects
+from hushlink_client import display, encoding, errors, operation, projects
 from hushlink_client.commands import options
 from hushlink_domain import metrics
 from hushlink_domain import projects as domain_projects
@@ -112,15 +110,18 @@ def show(target: options.Target, project_id: str, as_json: bool) -> None:
         sys.stdout.write(json.dumps(_facts(project)) + "\n")
         return
     agreement = project.agreement
-    console = rich.console.Console(highlight=False, markup=False)
-    console.print(f"project      {project.project_id}  {project.name}", soft_wrap=True)
-    console.print(f"created      {project.create_time:%Y-%m-%d %H:%M:%S} UTC")
-    console.print(f"fingerprint  {agreement.schema_fingerprint.hex() or 'not fixed yet'}", soft_wrap=True)
-    console.print(f"width        {f'{agreement.width_bits} bits' if agreement.width_bits else 'not fixed yet'}")
-    console.print(f"metric       {project.metric.value}")
+    rows = [
+        ("project", project.project_id),
+        ("name", project.name),
+        ("created", f"{project.create_time:%Y-%m-%d %H:%M:%S} UTC"),
+        ("fingerprint", agreement.schema_fingerprint.hex() or "not fixed yet"),
+        ("width", f"{agreement.width_bits} bits" if agreement.width_bits else "not fixed yet"),
+        ("metric", project.metric.value),
+    ]
     for party in project.parties:
         state = f"sealed, {party.row_count:,} rows" if party.sealed else "no dataset yet"
-        console.print(f"party {party.party:<6} {state}  {party.name}", soft_wrap=True)
+        rows.append((f"party {party.party}", f"{state}  {party.name}"))
+    display.table(rows)
 
 
 @command.command(name="list")
@@ -137,12 +138,17 @@ def list_(target: options.Target, as_json: bool) -> None:
     if as_json:
         sys.stdout.writelines(json.dumps(_facts(project)) + "\n" for project in found)
         return
-    table = rich.table.Table("project", "created", "parties", "sealed", "name", box=None, padding=(0, 2, 0, 0))
-    for project in found:
-        sealed = sum(party.sealed for party in project.parties)
-        created = f"{project.create_time:%Y-%m-%d %H:%M}"
-        table.add_row(project.project_id, created, str(len(project.parties)), str(sealed), project.name)
-    rich.console.Console(highlight=False, markup=False).print(table, soft_wrap=True)
+    rows = [
+        (
+            project.project_id,
+            f"{project.create_time:%Y-%m-%d %H:%M}",
+            str(len(project.parties)),
+            str(sum(party.sealed for party in project.parties)),
+            project.name,
+        )
+        for project in found
+    ]
+    display.table(rows, ("project", "created", "parties", "sealed", "name"))
 
 
 @command.command()

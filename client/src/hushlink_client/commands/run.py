@@ -7,8 +7,6 @@ import sys
 from typing import Any
 
 import click
-import rich.console
-import rich.table
 
 from hushlink_client import connection, display, linkage, operation, runs
 from hushlink_client.commands import options
@@ -85,12 +83,18 @@ def list_(target: options.Target, project_id: str, as_json: bool) -> None:
     if as_json:
         sys.stdout.writelines(json.dumps(facts(run)) + "\n" for run in found)
         return
-    table = rich.table.Table("run", "created", "state", "threshold", "groups", "name", box=None, padding=(0, 2, 0, 0))
-    for run in found:
-        created = f"{run.create_time:%Y-%m-%d %H:%M}"
-        groups = f"{run.progress.groups:,}"
-        table.add_row(run.run_id, created, run.state.value, f"{run.threshold:g}", groups, run.name)
-    rich.console.Console(highlight=False, markup=False).print(table, soft_wrap=True)
+    rows = [
+        (
+            run.run_id,
+            f"{run.create_time:%Y-%m-%d %H:%M}",
+            run.state.value,
+            f"{run.threshold:g}",
+            f"{run.progress.groups:,}",
+            run.name,
+        )
+        for run in found
+    ]
+    display.table(rows, ("run", "created", "state", "threshold", "groups", "name"))
 
 
 @command.command()
@@ -174,11 +178,13 @@ def _print(run: domain_runs.Run, *, as_json: bool) -> None:
         sys.stdout.write(json.dumps(facts(run)) + "\n")
         return
     progress = run.progress
-    sys.stdout.write(f"run          {run.run_id}  {run.name}\n")
-    sys.stdout.write(f"state        {run.state.value}\n")
+    rows = [("run", run.run_id), ("name", run.name), ("state", run.state.value)]
     if progress.comparisons_total:
-        sys.stdout.write(f"comparisons  {progress.comparisons_done:,} of {progress.comparisons_total:,}\n")
-        sys.stdout.write(f"candidates   {progress.candidate_pairs:,}\n")
-        sys.stdout.write(f"groups       {progress.groups:,}\n")
+        rows += [
+            ("comparisons", f"{progress.comparisons_done:,} of {progress.comparisons_total:,}"),
+            ("candidates", f"{progress.candidate_pairs:,}"),
+            ("groups", f"{progress.groups:,}"),
+        ]
     if run.failure:
-        sys.stdout.write(f"error        {run.failure.message} ({run.failure.reason})\n")
+        rows.append(("error", f"{run.failure.message} ({run.failure.reason})"))
+    display.table(rows)

@@ -7,10 +7,8 @@ import pathlib
 import sys
 
 import click
-import rich.console
-import rich.table
 
-from hushlink_client import encoding
+from hushlink_client import display, encoding
 from hushlink_client.commands import options
 from hushlink_domain import schema
 
@@ -49,17 +47,21 @@ def describe(file: pathlib.Path, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(json.dumps(_facts(agreed)) + "\n")
         return
-    table = rich.table.Table("column", "compared by", "bits", box=None, padding=(0, 2, 0, 0))
-    for column in agreed.columns:
-        if isinstance(column, schema.Feature):
-            table.add_row(column.identifier, _comparison(column.comparison), _bits(column.strategy))
-        else:
-            table.add_row(column.identifier, "ignored", "")
-    console = rich.console.Console(highlight=False)
-    console.print(f"fingerprint  {agreed.fingerprint().hex()}", soft_wrap=True)
-    console.print(f"width        {agreed.width_bits} bits")
-    console.print(f"mode         {agreed.mode.value}\n")
-    console.print(table)
+    display.table(
+        [
+            ("fingerprint", agreed.fingerprint().hex()),
+            ("width", f"{agreed.width_bits} bits"),
+            ("mode", agreed.mode.value),
+        ]
+    )
+    rows = [
+        (column.identifier, _comparison(column.comparison), _bits(column.strategy))
+        if isinstance(column, schema.Feature)
+        else (column.identifier, "ignored", "")
+        for column in agreed.columns
+    ]
+    sys.stdout.write("\n")
+    display.table(rows, ("column", "compared by", "bits"))
 
 
 def _facts(agreed: schema.LinkageSchema) -> dict[str, object]:

@@ -37,14 +37,14 @@ def command(
         async with target.connected() as coordinator:
             first_row = await _committed(coordinator, project_id, party) if resume else 0
             with display.board(quiet=quiet or as_json) as board:
-                bar = board.add_task("uploading", total=encoded.row_count, note="")
+                bar = board.bar("uploading")
                 return await uploads.send(
                     coordinator,
                     project_id,
                     party,
                     encoded.to_upload(),
                     first_row=first_row,
-                    on_rows=lambda rows: board.update(bar, completed=rows, note=f"{rows:,} records"),
+                    on_rows=lambda rows: bar.update(rows, encoded.row_count, f"{rows:,} records"),
                 )
 
     receipt = operation.run(work())
