@@ -7,6 +7,7 @@ from typing import Any
 
 import pydantic
 
+from hushlink_domain import pairs
 from hushlink_mesh import config
 
 
@@ -40,5 +41,7 @@ class MatcherConfig(config.ProcessConfig):
     """How many bytes of chunk frames each coordinator may have on the way."""
     max_coordinators: int = pydantic.Field(default=8, ge=1, le=1024)
     """How many coordinators may hold a stream at a time."""
-    max_pairs_per_run: int = pydantic.Field(default=1 << 20, ge=1, le=1 << 26)
-    """The longest sorted run a tile may ask for, in pairs: a slot holds 48 bytes for each."""
+    max_pairs_per_run: int = pydantic.Field(default=pairs.PAIRS_PER_RUN, ge=1, le=1 << 26)
+    """The longest sorted run a tile may ask for, in pairs. A slot holds some 80 bytes for each while it sorts, which
+    cannot be interrupted: with many more, a cancelled tile takes longer than 50 ms to stop.
+    """
