@@ -31,14 +31,28 @@ GOOD = encoding.batch(0, encoding.records(5))
 
 async def test_frames_out_of_order(encoder: encoding.Encoder) -> None:
     orders: list[tuple[tuple[encoding.Frame, ...], str, str]] = [
-        ((), "header", "the stream's end"),
+        ((), "header", "trailer"),
         ((GOOD,), "header", "batch"),
-        ((encoding.header(), encoding.header()), "batch", "header"),
+        ((encoding.header(), encoding.header()), "batch or trailer", "header"),
     ]
     for frames, expected, found in orders:
         refused = await encoding.refusal(encoder, *frames)
         assert refused.reason is errors.Reason.STREAM_ORDER
         assert refused.facts == {"expected": expected, "found": found}
+
+
+async def test_a_stream_ends_with_a_trailer_that_counts_right(encoder: encoding.Encoder) -> None:
+    frames = [frame.SerializeToString() for frame in encoding.encode_frames([encoding.header(), GOOD])]
+    wrong = pb.EncodeRequest(trailer=pb.RecordsTrailer(row_count=4)).SerializeToString()
+    cases: list[tuple[list[bytes], errors.Reason, dict[str, str]]] = [
+        ([], errors.Reason.STREAM_ORDER, {"expected": "header", "found": "the stream's end"}),
+        (frames[:2], errors.Reason.STREAM_ORDER, {"expected": "batch or trailer", "found": "the stream's end"}),
+        ([*frames[:2], wrong], errors.Reason.COUNT_MISMATCH, {"expected": "4", "found": "5"}),
+        ([*frames, frames[1]], errors.Reason.STREAM_ORDER, {"expected": "the stream's end", "found": "batch"}),
+    ]
+    for sent, reason, facts in cases:
+        refused = encoding.refused(await encoding.failure_of_bytes(encoder, *sent))
+        assert (refused.reason, refused.facts) == (reason, facts)
 
 
 async def test_an_empty_frame(encoder: encoding.Encoder) -> None:
@@ -219,6 +233,6 @@ async def test_no_error_and_no_log_shows_a_cell_or_a_secret(encoder: encoding.En
 
 async def _said_of_broken_bytes(encoder: encoding.Encoder) -> str:
     """What is said of a frame that is no message, since a cell is no UTF-8."""
-    header, batch = encoding.encode_frames([encoding.header(), encoding.batch(0, [(CANARY, CANARY, CANARY)])])
+    header, batch, _ = encoding.encode_frames([encoding.header(), encoding.batch(0, [(CANARY, CANARY, CANARY)])])
     broken = batch.SerializeToString().replace(CANARY.encode(), CANARY.encode()[:-1] + b"\xff", 1)
     return encoding.everything_said(await encoding.failure_of_bytes(encoder, header.SerializeToString(), broken))

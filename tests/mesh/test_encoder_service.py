@@ -109,6 +109,7 @@ async def test_a_caller_may_wait_for_each_answer(encoder: encoding.Encoder) -> N
         for row in range(3):
             await call.write(pb.EncodeRequest(batch=encoding.batch(row, encoding.records(1, row))))
             assert (await answer(call)).batch.first_row == row
+        await call.write(pb.EncodeRequest(trailer=pb.RecordsTrailer(row_count=3)))
         await call.done_writing()
         assert (await answer(call)).trailer.row_count == 3
 

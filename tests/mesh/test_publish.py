@@ -154,9 +154,9 @@ async def _cut_by_its_deadline(stub: Any, recorder: coordinators.Recorder, proje
 
 
 async def _begin(call: Any, project_id: str = "p-1") -> None:
-    """Send a header and a batch."""
+    """Send a header and a batch, and no trailer."""
     header = encoding.header(project=project_id)
-    for frame in encoding.publish_frames([header, encoding.batch(0, RECORDS[:5])]):
+    for frame in encoding.publish_frames([header, encoding.batch(0, RECORDS[:5])])[:-1]:
         await call.write(frame)
 
 

@@ -128,19 +128,33 @@ Frames: TypeAlias = Iterable[Frame]
 
 
 def encode_frames(frames: Frames) -> list[pb.EncodeRequest]:
-    """Headers and batches as frames of Encode."""
+    """Headers and batches as frames of Encode, with the trailer that fits them."""
+    given = list(frames)
     return [
-        pb.EncodeRequest(header=each) if isinstance(each, pb.Encoding) else pb.EncodeRequest(batch=each)
-        for each in frames
+        *(
+            pb.EncodeRequest(header=each) if isinstance(each, pb.Encoding) else pb.EncodeRequest(batch=each)
+            for each in given
+        ),
+        pb.EncodeRequest(trailer=trailer(given)),
     ]
 
 
 def publish_frames(frames: Frames) -> list[pb.PublishRequest]:
-    """Headers and batches as frames of Publish."""
+    """Headers and batches as frames of Publish, with the trailer that fits them."""
+    given = list(frames)
     return [
-        pb.PublishRequest(header=each) if isinstance(each, pb.Encoding) else pb.PublishRequest(batch=each)
-        for each in frames
+        *(
+            pb.PublishRequest(header=each) if isinstance(each, pb.Encoding) else pb.PublishRequest(batch=each)
+            for each in given
+        ),
+        pb.PublishRequest(trailer=trailer(given)),
     ]
+
+
+def trailer(frames: Frames) -> pb.RecordsTrailer:
+    """What ends a stream of these frames."""
+    batches = [each for each in frames if isinstance(each, pb.RecordBatch) and each.columns]
+    return pb.RecordsTrailer(row_count=sum(len(each.columns[0].cells) for each in batches))
 
 
 async def encoded(encoder: Encoder, *frames: Frame) -> Encoded:

@@ -108,12 +108,15 @@ class _Sending:
         self._room = room
 
     async def frames(self) -> AsyncIterator[encoder_service_pb2.EncodeRequest]:
-        """Header, then batches."""
+        """Header, then batches, then the trailer."""
+        count = 0
         try:
             yield encoder_service_pb2.EncodeRequest(header=self._order)
             for batch in encoding.record_batches(self._records, self._agreed, _BATCH_ROWS):
                 for part in self._parts(batch.first_row, batch.columns):
+                    count += len(part.columns[0].cells)
                     yield encoder_service_pb2.EncodeRequest(batch=part)
+            yield encoder_service_pb2.EncodeRequest(trailer=encoder_service_pb2.RecordsTrailer(row_count=count))
         except Exception as fault:
             self.fault = fault
             raise

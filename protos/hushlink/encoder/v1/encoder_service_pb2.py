@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from hushlink.mesh.v1 import digest_pb2 as hushlink_dot_mesh_dot_v1_dot_digest__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)hushlink/encoder/v1/encoder_service.proto\x12\x13hushlink.encoder.v1\x1a\x1dhushlink/mesh/v1/digest.proto\"E\n\x08\x45ncoding\x12\x13\n\x0bschema_json\x18\x01 \x01(\t\x12\x10\n\x08key_name\x18\x02 \x01(\t\x12\x12\n\nproject_id\x18\x03 \x01(\t\"N\n\x0bRecordBatch\x12\x11\n\tfirst_row\x18\x01 \x01(\x04\x12,\n\x07\x63olumns\x18\x02 \x03(\x0b\x32\x1b.hushlink.encoder.v1.Column\"\x17\n\x06\x43olumn\x12\r\n\x05\x63\x65lls\x18\x01 \x03(\t\"|\n\rEncodeRequest\x12/\n\x06header\x18\x01 \x01(\x0b\x32\x1d.hushlink.encoder.v1.EncodingH\x00\x12\x31\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32 .hushlink.encoder.v1.RecordBatchH\x00\x42\x07\n\x05\x66rame\"\xc0\x01\n\x0e\x45ncodeResponse\x12\x36\n\x06header\x18\x01 \x01(\x0b\x32$.hushlink.encoder.v1.EncodingsHeaderH\x00\x12\x33\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32\".hushlink.encoder.v1.EncodingBatchH\x00\x12\x38\n\x07trailer\x18\x03 \x01(\x0b\x32%.hushlink.encoder.v1.EncodingsTrailerH\x00\x42\x07\n\x05\x66rame\"m\n\x0f\x45ncodingsHeader\x12\x1a\n\x12schema_fingerprint\x18\x01 \x01(\x0c\x12\x12\n\nwidth_bits\x18\x02 \x01(\r\x12\x11\n\tkey_check\x18\x03 \x01(\x0c\x12\x17\n\x0f\x65ncoder_version\x18\x04 \x01(\t\"E\n\rEncodingBatch\x12\x11\n\tfirst_row\x18\x01 \x01(\x04\x12\x11\n\tencodings\x18\x02 \x01(\x0c\x12\x0e\n\x06\x63rc32c\x18\x03 \x01(\x07\"O\n\x10\x45ncodingsTrailer\x12\x11\n\trow_count\x18\x01 \x01(\x04\x12(\n\x06\x64igest\x18\x02 \x01(\x0b\x32\x18.hushlink.mesh.v1.Digest\"}\n\x0ePublishRequest\x12/\n\x06header\x18\x01 \x01(\x0b\x32\x1d.hushlink.encoder.v1.EncodingH\x00\x12\x31\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32 .hushlink.encoder.v1.RecordBatchH\x00\x42\x07\n\x05\x66rame\"p\n\x0fPublishResponse\x12\x11\n\tupload_id\x18\x01 \x01(\t\x12\r\n\x05party\x18\x02 \x01(\r\x12\x11\n\trow_count\x18\x03 \x01(\x04\x12(\n\x06\x64igest\x18\x04 \x01(\x0b\x32\x18.hushlink.mesh.v1.Digest\",\n\x15\x44\x65scribeSchemaRequest\x12\x13\n\x0bschema_json\x18\x01 \x01(\t\"\x8f\x01\n\x16\x44\x65scribeSchemaResponse\x12\x1a\n\x12schema_fingerprint\x18\x01 \x01(\x0c\x12\x12\n\nwidth_bits\x18\x02 \x01(\r\x12\x0c\n\x04mode\x18\x03 \x01(\t\x12\x37\n\x07\x63olumns\x18\x04 \x03(\x0b\x32&.hushlink.encoder.v1.ColumnDescription\"8\n\x11\x43olumnDescription\x12\x12\n\nidentifier\x18\x01 \x01(\t\x12\x0f\n\x07ignored\x18\x02 \x01(\x08\",\n\x15ValidateSchemaRequest\x12\x13\n\x0bschema_json\x18\x01 \x01(\t\"J\n\x16ValidateSchemaResponse\x12\x30\n\x06\x66\x61ults\x18\x01 \x03(\x0b\x32 .hushlink.encoder.v1.SchemaFault\"<\n\x0bSchemaFault\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0f\n\x07problem\x18\x02 \x01(\t\x12\x0e\n\x06remedy\x18\x03 \x01(\t2\x95\x03\n\x0e\x45ncoderService\x12U\n\x06\x45ncode\x12\".hushlink.encoder.v1.EncodeRequest\x1a#.hushlink.encoder.v1.EncodeResponse(\x01\x30\x01\x12V\n\x07Publish\x12#.hushlink.encoder.v1.PublishRequest\x1a$.hushlink.encoder.v1.PublishResponse(\x01\x12i\n\x0e\x44\x65scribeSchema\x12*.hushlink.encoder.v1.DescribeSchemaRequest\x1a+.hushlink.encoder.v1.DescribeSchemaResponse\x12i\n\x0eValidateSchema\x12*.hushlink.encoder.v1.ValidateSchemaRequest\x1a+.hushlink.encoder.v1.ValidateSchemaResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)hushlink/encoder/v1/encoder_service.proto\x12\x13hushlink.encoder.v1\x1a\x1dhushlink/mesh/v1/digest.proto\"E\n\x08\x45ncoding\x12\x13\n\x0bschema_json\x18\x01 \x01(\t\x12\x10\n\x08key_name\x18\x02 \x01(\t\x12\x12\n\nproject_id\x18\x03 \x01(\t\"N\n\x0bRecordBatch\x12\x11\n\tfirst_row\x18\x01 \x01(\x04\x12,\n\x07\x63olumns\x18\x02 \x03(\x0b\x32\x1b.hushlink.encoder.v1.Column\"\x17\n\x06\x43olumn\x12\r\n\x05\x63\x65lls\x18\x01 \x03(\t\"#\n\x0eRecordsTrailer\x12\x11\n\trow_count\x18\x01 \x01(\x04\"\xb4\x01\n\rEncodeRequest\x12/\n\x06header\x18\x01 \x01(\x0b\x32\x1d.hushlink.encoder.v1.EncodingH\x00\x12\x31\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32 .hushlink.encoder.v1.RecordBatchH\x00\x12\x36\n\x07trailer\x18\x03 \x01(\x0b\x32#.hushlink.encoder.v1.RecordsTrailerH\x00\x42\x07\n\x05\x66rame\"\xc0\x01\n\x0e\x45ncodeResponse\x12\x36\n\x06header\x18\x01 \x01(\x0b\x32$.hushlink.encoder.v1.EncodingsHeaderH\x00\x12\x33\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32\".hushlink.encoder.v1.EncodingBatchH\x00\x12\x38\n\x07trailer\x18\x03 \x01(\x0b\x32%.hushlink.encoder.v1.EncodingsTrailerH\x00\x42\x07\n\x05\x66rame\"m\n\x0f\x45ncodingsHeader\x12\x1a\n\x12schema_fingerprint\x18\x01 \x01(\x0c\x12\x12\n\nwidth_bits\x18\x02 \x01(\r\x12\x11\n\tkey_check\x18\x03 \x01(\x0c\x12\x17\n\x0f\x65ncoder_version\x18\x04 \x01(\t\"E\n\rEncodingBatch\x12\x11\n\tfirst_row\x18\x01 \x01(\x04\x12\x11\n\tencodings\x18\x02 \x01(\x0c\x12\x0e\n\x06\x63rc32c\x18\x03 \x01(\x07\"O\n\x10\x45ncodingsTrailer\x12\x11\n\trow_count\x18\x01 \x01(\x04\x12(\n\x06\x64igest\x18\x02 \x01(\x0b\x32\x18.hushlink.mesh.v1.Digest\"\xb5\x01\n\x0ePublishRequest\x12/\n\x06header\x18\x01 \x01(\x0b\x32\x1d.hushlink.encoder.v1.EncodingH\x00\x12\x31\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32 .hushlink.encoder.v1.RecordBatchH\x00\x12\x36\n\x07trailer\x18\x03 \x01(\x0b\x32#.hushlink.encoder.v1.RecordsTrailerH\x00\x42\x07\n\x05\x66rame\"p\n\x0fPublishResponse\x12\x11\n\tupload_id\x18\x01 \x01(\t\x12\r\n\x05party\x18\x02 \x01(\r\x12\x11\n\trow_count\x18\x03 \x01(\x04\x12(\n\x06\x64igest\x18\x04 \x01(\x0b\x32\x18.hushlink.mesh.v1.Digest\",\n\x15\x44\x65scribeSchemaRequest\x12\x13\n\x0bschema_json\x18\x01 \x01(\t\"\x8f\x01\n\x16\x44\x65scribeSchemaResponse\x12\x1a\n\x12schema_fingerprint\x18\x01 \x01(\x0c\x12\x12\n\nwidth_bits\x18\x02 \x01(\r\x12\x0c\n\x04mode\x18\x03 \x01(\t\x12\x37\n\x07\x63olumns\x18\x04 \x03(\x0b\x32&.hushlink.encoder.v1.ColumnDescription\"8\n\x11\x43olumnDescription\x12\x12\n\nidentifier\x18\x01 \x01(\t\x12\x0f\n\x07ignored\x18\x02 \x01(\x08\",\n\x15ValidateSchemaRequest\x12\x13\n\x0bschema_json\x18\x01 \x01(\t\"J\n\x16ValidateSchemaResponse\x12\x30\n\x06\x66\x61ults\x18\x01 \x03(\x0b\x32 .hushlink.encoder.v1.SchemaFault\"<\n\x0bSchemaFault\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0f\n\x07problem\x18\x02 \x01(\t\x12\x0e\n\x06remedy\x18\x03 \x01(\t2\x95\x03\n\x0e\x45ncoderService\x12U\n\x06\x45ncode\x12\".hushlink.encoder.v1.EncodeRequest\x1a#.hushlink.encoder.v1.EncodeResponse(\x01\x30\x01\x12V\n\x07Publish\x12#.hushlink.encoder.v1.PublishRequest\x1a$.hushlink.encoder.v1.PublishResponse(\x01\x12i\n\x0e\x44\x65scribeSchema\x12*.hushlink.encoder.v1.DescribeSchemaRequest\x1a+.hushlink.encoder.v1.DescribeSchemaResponse\x12i\n\x0eValidateSchema\x12*.hushlink.encoder.v1.ValidateSchemaRequest\x1a+.hushlink.encoder.v1.ValidateSchemaResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,32 +38,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECORDBATCH']._serialized_end=246
   _globals['_COLUMN']._serialized_start=248
   _globals['_COLUMN']._serialized_end=271
-  _globals['_ENCODEREQUEST']._serialized_start=273
-  _globals['_ENCODEREQUEST']._serialized_end=397
-  _globals['_ENCODERESPONSE']._serialized_start=400
-  _globals['_ENCODERESPONSE']._serialized_end=592
-  _globals['_ENCODINGSHEADER']._serialized_start=594
-  _globals['_ENCODINGSHEADER']._serialized_end=703
-  _globals['_ENCODINGBATCH']._serialized_start=705
-  _globals['_ENCODINGBATCH']._serialized_end=774
-  _globals['_ENCODINGSTRAILER']._serialized_start=776
-  _globals['_ENCODINGSTRAILER']._serialized_end=855
-  _globals['_PUBLISHREQUEST']._serialized_start=857
-  _globals['_PUBLISHREQUEST']._serialized_end=982
-  _globals['_PUBLISHRESPONSE']._serialized_start=984
-  _globals['_PUBLISHRESPONSE']._serialized_end=1096
-  _globals['_DESCRIBESCHEMAREQUEST']._serialized_start=1098
-  _globals['_DESCRIBESCHEMAREQUEST']._serialized_end=1142
-  _globals['_DESCRIBESCHEMARESPONSE']._serialized_start=1145
-  _globals['_DESCRIBESCHEMARESPONSE']._serialized_end=1288
-  _globals['_COLUMNDESCRIPTION']._serialized_start=1290
-  _globals['_COLUMNDESCRIPTION']._serialized_end=1346
-  _globals['_VALIDATESCHEMAREQUEST']._serialized_start=1348
-  _globals['_VALIDATESCHEMAREQUEST']._serialized_end=1392
-  _globals['_VALIDATESCHEMARESPONSE']._serialized_start=1394
-  _globals['_VALIDATESCHEMARESPONSE']._serialized_end=1468
-  _globals['_SCHEMAFAULT']._serialized_start=1470
-  _globals['_SCHEMAFAULT']._serialized_end=1530
-  _globals['_ENCODERSERVICE']._serialized_start=1533
-  _globals['_ENCODERSERVICE']._serialized_end=1938
+  _globals['_RECORDSTRAILER']._serialized_start=273
+  _globals['_RECORDSTRAILER']._serialized_end=308
+  _globals['_ENCODEREQUEST']._serialized_start=311
+  _globals['_ENCODEREQUEST']._serialized_end=491
+  _globals['_ENCODERESPONSE']._serialized_start=494
+  _globals['_ENCODERESPONSE']._serialized_end=686
+  _globals['_ENCODINGSHEADER']._serialized_start=688
+  _globals['_ENCODINGSHEADER']._serialized_end=797
+  _globals['_ENCODINGBATCH']._serialized_start=799
+  _globals['_ENCODINGBATCH']._serialized_end=868
+  _globals['_ENCODINGSTRAILER']._serialized_start=870
+  _globals['_ENCODINGSTRAILER']._serialized_end=949
+  _globals['_PUBLISHREQUEST']._serialized_start=952
+  _globals['_PUBLISHREQUEST']._serialized_end=1133
+  _globals['_PUBLISHRESPONSE']._serialized_start=1135
+  _globals['_PUBLISHRESPONSE']._serialized_end=1247
+  _globals['_DESCRIBESCHEMAREQUEST']._serialized_start=1249
+  _globals['_DESCRIBESCHEMAREQUEST']._serialized_end=1293
+  _globals['_DESCRIBESCHEMARESPONSE']._serialized_start=1296
+  _globals['_DESCRIBESCHEMARESPONSE']._serialized_end=1439
+  _globals['_COLUMNDESCRIPTION']._serialized_start=1441
+  _globals['_COLUMNDESCRIPTION']._serialized_end=1497
+  _globals['_VALIDATESCHEMAREQUEST']._serialized_start=1499
+  _globals['_VALIDATESCHEMAREQUEST']._serialized_end=1543
+  _globals['_VALIDATESCHEMARESPONSE']._serialized_start=1545
+  _globals['_VALIDATESCHEMARESPONSE']._serialized_end=1619
+  _globals['_SCHEMAFAULT']._serialized_start=1621
+  _globals['_SCHEMAFAULT']._serialized_end=1681
+  _globals['_ENCODERSERVICE']._serialized_start=1684
+  _globals['_ENCODERSERVICE']._serialized_end=2089
 # @@protoc_insertion_point(module_scope)

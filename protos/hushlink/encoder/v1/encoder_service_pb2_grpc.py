@@ -62,8 +62,8 @@ class EncoderServiceServicer:
     """
 
     def Encode(self, request_iterator, context):
-        """Encodes records: a header, then batches; the answer starts with a header, has one batch for each batch in the same
-        order, and ends with a trailer. A reader that is slow slows the sender down.
+        """Encodes records: a header, then batches, then a trailer; the answer starts with a header, has one batch for each batch
+        in the same order, and ends with a trailer. A reader that is slow slows the sender down.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -71,7 +71,7 @@ class EncoderServiceServicer:
 
     def Publish(self, request_iterator, context):
         """Encodes records and streams the encodings to the coordinator this encoder is set up with. The call carries the
-        party's right, which is handed on. Answers when the dataset is sealed.
+        party's right, which is handed on. Answers when the dataset is sealed; without a trailer that counts right, nothing is.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -34,12 +34,12 @@ class EncoderServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> EncoderServiceAsyncStub: ...
     Encode: _grpc.StreamStreamMultiCallable[_encoder_service_pb2.EncodeRequest, _encoder_service_pb2.EncodeResponse]
-    """Encodes records: a header, then batches; the answer starts with a header, has one batch for each batch in the same
-    order, and ends with a trailer. A reader that is slow slows the sender down.
+    """Encodes records: a header, then batches, then a trailer; the answer starts with a header, has one batch for each batch
+    in the same order, and ends with a trailer. A reader that is slow slows the sender down.
     """
     Publish: _grpc.StreamUnaryMultiCallable[_encoder_service_pb2.PublishRequest, _encoder_service_pb2.PublishResponse]
     """Encodes records and streams the encodings to the coordinator this encoder is set up with. The call carries the
-    party's right, which is handed on. Answers when the dataset is sealed.
+    party's right, which is handed on. Answers when the dataset is sealed; without a trailer that counts right, nothing is.
     """
     DescribeSchema: _grpc.UnaryUnaryMultiCallable[_encoder_service_pb2.DescribeSchemaRequest, _encoder_service_pb2.DescribeSchemaResponse]
     """Describes what a linkage schema means: width, fingerprint, columns."""
@@ -52,12 +52,12 @@ class EncoderServiceAsyncStub(EncoderServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Encode: _aio.StreamStreamMultiCallable[_encoder_service_pb2.EncodeRequest, _encoder_service_pb2.EncodeResponse]  # type: ignore[assignment]
-    """Encodes records: a header, then batches; the answer starts with a header, has one batch for each batch in the same
-    order, and ends with a trailer. A reader that is slow slows the sender down.
+    """Encodes records: a header, then batches, then a trailer; the answer starts with a header, has one batch for each batch
+    in the same order, and ends with a trailer. A reader that is slow slows the sender down.
     """
     Publish: _aio.StreamUnaryMultiCallable[_encoder_service_pb2.PublishRequest, _encoder_service_pb2.PublishResponse]  # type: ignore[assignment]
     """Encodes records and streams the encodings to the coordinator this encoder is set up with. The call carries the
-    party's right, which is handed on. Answers when the dataset is sealed.
+    party's right, which is handed on. Answers when the dataset is sealed; without a trailer that counts right, nothing is.
     """
     DescribeSchema: _aio.UnaryUnaryMultiCallable[_encoder_service_pb2.DescribeSchemaRequest, _encoder_service_pb2.DescribeSchemaResponse]  # type: ignore[assignment]
     """Describes what a linkage schema means: width, fingerprint, columns."""
@@ -73,8 +73,8 @@ class EncoderServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_encoder_service_pb2.EncodeRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_encoder_service_pb2.EncodeResponse], _abc.AsyncIterator[_encoder_service_pb2.EncodeResponse]]:
-        """Encodes records: a header, then batches; the answer starts with a header, has one batch for each batch in the same
-        order, and ends with a trailer. A reader that is slow slows the sender down.
+        """Encodes records: a header, then batches, then a trailer; the answer starts with a header, has one batch for each batch
+        in the same order, and ends with a trailer. A reader that is slow slows the sender down.
         """
 
     @_abc_1.abstractmethod
@@ -84,7 +84,7 @@ class EncoderServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_encoder_service_pb2.PublishResponse, _abc.Awaitable[_encoder_service_pb2.PublishResponse]]:
         """Encodes records and streams the encodings to the coordinator this encoder is set up with. The call carries the
-        party's right, which is handed on. Answers when the dataset is sealed.
+        party's right, which is handed on. Answers when the dataset is sealed; without a trailer that counts right, nothing is.
         """
 
     @_abc_1.abstractmethod

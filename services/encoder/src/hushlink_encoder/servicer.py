@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib.metadata
 import logging
 from collections.abc import AsyncIterator
 from typing import Any, TypeAlias
-
-import grpc
 
 from hushlink.encoder.v1 import encoder_service_pb2 as pb
 from hushlink.encoder.v1 import encoder_service_pb2_grpc
@@ -46,7 +43,7 @@ class EncoderServicer(encoder_service_pb2_grpc.EncoderServiceServicer):
             async with self._desk.opened(_order(await _header(frames))) as job:
                 with self._patience.taking(context):
                     yield pb.EncodeResponse(header=_encodings_header(job.facts))
-                async for batch in _batches(frames):
+                async for batch in _batches(frames, job):
                     rows = await job.encode(batch.first_row, [column.cells for column in batch.columns])
                     with self._patience.taking(context):
                         yield pb.EncodeResponse(batch=_encoding_batch(batch.first_row, rows))
@@ -64,7 +61,7 @@ class EncoderServicer(encoder_service_pb2_grpc.EncoderServiceServicer):
             order = _order(await _header(frames))
             _check_project(order)
             async with self._desk.opened(order) as job:
-                receipt = await self._publisher.publish(right, job, _encoded(frames, job, context))
+                receipt = await self._publisher.publish(right, job, _encoded(frames, job))
         facts = {"project_id": order.project_id, "upload_id": receipt.upload_id, "rows": receipt.row_count}
         logger.info("published", extra=facts)
         return pb.PublishResponse(
@@ -119,30 +116,35 @@ async def _header(frames: _Frames) -> pb.Encoding:
     return frame.header
 
 
-async def _batches(frames: _Frames) -> AsyncIterator[pb.RecordBatch]:
+async def _batches(frames: _Frames, job: jobs.Job) -> AsyncIterator[pb.RecordBatch]:
+    """The batches up to the trailer, which alone tells a stream that ended from one that was cut."""
     async for frame in frames:
-        if frame.WhichOneof("frame") != "batch":
-            raise _out_of_order("batch", frame)
+        kind = frame.WhichOneof("frame")
+        if kind == "trailer":
+            _check_count(frame.trailer.row_count, job.row_count)
+            if (more := await anext(frames, None)) is not None:
+                raise _out_of_order("the stream's end", more)
+            return
+        if kind != "batch":
+            raise _out_of_order("batch or trailer", frame)
         yield frame.batch
+    raise _out_of_order("batch or trailer", None)
 
 
-async def _encoded(frames: _Frames, job: jobs.Job, context: calls.Context) -> AsyncIterator[bytes]:
-    """The encodings of all batches; ends only where the caller has ended its stream."""
-    async for batch in _batches(frames):
+async def _encoded(frames: _Frames, job: jobs.Job) -> AsyncIterator[bytes]:
+    """The encodings of all batches."""
+    async for batch in _batches(frames, job):
         yield await job.encode(batch.first_row, [column.cells for column in batch.columns])
-    await _check_ended(context)
 
 
-async def _check_ended(context: calls.Context) -> None:
-    """Check that the caller ended its stream, and was not cut off.
-
-    grpcio shows both as the end of the requests; a cut call is cancelled only some time later. But on a cut call
-    nothing can be sent any more, not even the metadata that an answer begins with.
-    """
-    try:
-        await context.send_initial_metadata(())
-    except grpc.aio.BaseError:
-        raise asyncio.CancelledError from None
+def _check_count(expected: int, found: int) -> None:
+    if expected != found:
+        raise errors.CallerError(
+            errors.Reason.COUNT_MISMATCH,
+            f"the trailer counts {expected} rows, {found} came: send all of them again",
+            expected=expected,
+            found=found,
+        )
 
 
 def _order(header: pb.Encoding) -> jobs.Order:
@@ -175,7 +177,7 @@ def _out_of_order(expected: str, frame: Any) -> errors.CallerError:
     found = (frame.WhichOneof("frame") if frame is not None else "the stream's end") or "an empty frame"
     return errors.CallerError(
         errors.Reason.STREAM_ORDER,
-        f"a stream of records is a header, then batches: {expected} should come here, {found} came",
+        f"a stream of records is a header, batches, a trailer: {expected} should come here, {found} came",
         expected=expected,
         found=found,
     )
