@@ -23,8 +23,8 @@ import hushlink_native
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # anonlink imports pkg_resources
-    import anonlink.similarities
-    import anonlink.solving
+    import anonlink.similarities  # type: ignore[import-untyped]
+    import anonlink.solving  # type: ignore[import-untyped]
 
 WIDTH = 128
 RIVAL_ROWS = 4_000

@@ -52,7 +52,7 @@ def test_thresholds_outside_the_range_are_refused(threshold):
 
 def test_a_threshold_that_is_no_number_is_refused():
     with pytest.raises(TypeError):
-        hushlink_native.candidate_pairs(rows(), rows(), "0.5")
+        hushlink_native.candidate_pairs(rows(), rows(), "0.5")  # type: ignore[arg-type]
 
 
 def test_an_unknown_metric_is_refused():

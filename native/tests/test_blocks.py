@@ -10,7 +10,7 @@ import hushlink_native
 
 def random_lists(rng, rows, blocks, least=0, most=3):
     """For every block the rows in it; a row is in `least` to `most` blocks."""
-    members = [[] for _ in range(blocks)]
+    members: list[list[int]] = [[] for _ in range(blocks)]
     for row in range(rows):
         for block in rng.choice(blocks, int(rng.integers(least, most + 1)), replace=False):
             members[block].append(row)
@@ -74,7 +74,7 @@ def test_any_capacity_resumes_and_progress_ends_at_the_total(rng, related_rows):
     lists = hushlink_native.Blocks(*columns(members))
     join = hushlink_native.Join(rows, None, 0.6, blocks=lists)
     assert join.total == sum(len(block) * (len(block) - 1) // 2 for block in members)
-    pairs = []
+    pairs: list[tuple[int, int]] = []
     while not join.done:
         batch = join.next(1)
         pairs += zip(batch.left.tolist(), batch.right.tolist(), strict=True)

@@ -82,7 +82,7 @@ def test_two_groups_merge_when_their_last_pair_is_seen():
 
 def components(pairs):
     """Connected components of two or more, by walking."""
-    neighbours = {}
+    neighbours: dict[tuple[int, int], set[tuple[int, int]]] = {}
     for x, y in pairs:
         neighbours.setdefault(x, set()).add(y)
         neighbours.setdefault(y, set()).add(x)

@@ -21,7 +21,7 @@ def test_a_pair_stays_within_the_first_k_of_both_records(rng, k, batch):
     a, b = random_pairs(rng, 30, 40, 0.2)
     top = hushlink_native.TopFilter(k, 30, 40)
     kept = numpy.concatenate([top.feed(a[at : at + batch], b[at : at + batch]) for at in range(0, len(a), batch)])
-    seen = collections.Counter()
+    seen: collections.Counter[tuple[str, int]] = collections.Counter()
     expected = []
     for pair in zip(a.tolist(), b.tolist(), strict=True):
         seen.update([("a", pair[0]), ("b", pair[1])])
