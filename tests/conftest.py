@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.support import capabilities
-from tests.support.mesh import mesh
+from tests.support.mesh import data, mesh
 from tests.support.wire import coordinator
 
-__all__ = ["coordinator", "mesh"]
+__all__ = ["coordinator", "data", "mesh"]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -12,8 +12,8 @@ import stat
 from tests.support import mesh as meshes
 
 
-def test_data_and_ports_stay_between_starts(tmp_path: pathlib.Path) -> None:
-    data, rights = tmp_path / "data", tmp_path / "rights"
+def test_data_and_ports_stay_between_starts(data: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    rights = tmp_path / "rights"
     with meshes.started("--data", str(data)) as first:
         parts = first.processes()
         assert len(parts) >= 6
@@ -37,8 +37,7 @@ def test_data_and_ports_stay_between_starts(tmp_path: pathlib.Path) -> None:
         assert second.ended(signal.SIGTERM) == 0
 
 
-def test_a_second_start_is_refused_and_a_part_that_dies_is_told(tmp_path: pathlib.Path) -> None:
-    data = tmp_path / "data"
+def test_a_second_start_is_refused_and_a_part_that_dies_is_told(data: pathlib.Path, tmp_path: pathlib.Path) -> None:
     with meshes.started("--data", str(data)) as started:
         parts = started.processes()
         refused = meshes.hushlink("dev", "--data", data)
@@ -58,8 +57,7 @@ def test_a_second_start_is_refused_and_a_part_that_dies_is_told(tmp_path: pathli
         assert not any(map(meshes.runs, parts))
 
 
-def test_nothing_outlives_a_killed_mesh_and_its_data_can_be_used_again(tmp_path: pathlib.Path) -> None:
-    data = tmp_path / "data"
+def test_nothing_outlives_a_killed_mesh_and_its_data_can_be_used_again(data: pathlib.Path) -> None:
     with meshes.started("--data", str(data)) as first:
         parts = first.processes()
         first.keeper.kill()
@@ -73,8 +71,7 @@ def test_nothing_outlives_a_killed_mesh_and_its_data_can_be_used_again(tmp_path:
         assert third.ended() == 0
 
 
-def test_interrupted_while_it_starts(tmp_path: pathlib.Path) -> None:
-    data = tmp_path / "data"
+def test_interrupted_while_it_starts(data: pathlib.Path, tmp_path: pathlib.Path) -> None:
     with meshes.starting(tmp_path, "--data", str(data)) as (keeper, errors):
         meshes.eventually(lambda: meshes.descendants(keeper.pid))
         parts = meshes.descendants(keeper.pid)

@@ -7,6 +7,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -170,6 +171,16 @@ def eventually(holds: Callable[[], object]) -> None:
     while not holds():
         assert time.monotonic() < end, "it did not come to hold"
         time.sleep(0.02)
+
+
+@pytest.fixture
+def data(tmp_path: pathlib.Path) -> Iterator[pathlib.Path]:
+    """A data folder that is yet to be made. What root keeps beside it goes at the end."""
+    folder = tmp_path / "data"
+    yield folder
+    annexe = folder / "annexe"
+    if annexe.exists():
+        shutil.rmtree(annexe.read_text(), ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import stat
@@ -95,6 +96,32 @@ async def test_a_passing_folder_goes_and_takes_forgotten_ones_along(
 
 def _names(path: pathlib.Path) -> set[str]:
     return {entry.name for entry in path.iterdir()}
+
+
+async def test_an_annexe_goes_along_with_a_folder_that_is_moved_but_not_with_a_copy(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    annexes = tmp_path / "annexes"
+    annexes.mkdir()
+    monkeypatch.setattr(folder, "_LASTING_ANNEXES", annexes)
+    first, moved, copy = tmp_path / "first", tmp_path / "moved", tmp_path / "copy"
+    async with folder.lasting(first) as held:
+        annexe = held.annexe()
+        assert annexe.parent == annexes
+        assert held.annexe() == annexe
+    first.rename(moved)
+    async with folder.lasting(moved) as held:
+        assert held.annexe() == annexe
+    shutil.copytree(moved, copy)
+    async with folder.lasting(copy) as held:
+        with pytest.raises(errors.MeshError, match="is a copy of"):
+            held.annexe()
+    async with folder.lasting(first) as held:  # made anew where the first was
+        another = held.annexe()
+        assert another != annexe
+    shutil.rmtree(first)
+    async with folder.lasting(first) as held:  # and again, after it was removed
+        assert held.annexe() == another
 
 
 def crew(tmp_path: pathlib.Path, deaths: list[str]) -> processes.Crew:

@@ -78,6 +78,7 @@ def _show(running: mesh.Mesh) -> None:
     rows = list(running.endpoints().items())
     rows += [
         ("data", str(place.path) + (" (removed at the end)" if place.ephemeral else "")),
+        *([("database", place.annexe_note.read_text())] if place.annexe_note.exists() else []),
         ("logs", str(place.logs)),
         ("keys", f"{place.keys} (the encoder's secrets: a file's name is the key's)"),
         ("rights", "anyone may create a project, and gets its rights then: hushlink project create"),

@@ -11,6 +11,7 @@ import contextlib
 import dataclasses
 import fcntl
 import hashlib
+import itertools
 import json
 import os
 import pathlib
@@ -26,6 +27,8 @@ from hushlink_domain import grants
 _LOCK = "lock"
 _PARTS_LOCK = "parts.lock"
 _ANNEXE = "annexe"
+_OWNER = "owner"
+_LASTING_ANNEXES = pathlib.Path("/var/lib")
 _ANNEXE_PARENT = "/tmp"  # noqa: S108 - every account may enter it, unlike $TMPDIR; the folder's name is drawn
 _EPHEMERAL_PREFIX = "hushlink-dev-"
 _PARTS_WAIT_SECONDS = 30.0
@@ -98,22 +101,46 @@ class Folder:
         write_private(file, json.dumps(dataclasses.asdict(drawn)))
         return drawn, True
 
-    def annexe(self) -> pathlib.Path:
-        """A folder that other accounts may enter, for what we as root can't keep in our own; it goes with ours.
+    @property
+    def annexe_note(self) -> pathlib.Path:
+        """Where it is written which annexe is ours, if we have one."""
+        return self.path / _ANNEXE
 
-        A lasting one is found by the hash of our path, so that a folder made anew at the same place finds it again.
+    def annexe(self) -> pathlib.Path:
+        """A folder that other accounts may enter, for what we as root can't keep in our own.
+
+        The folder's note names it, so that it goes along when the folder is moved. A new lasting one is named after the
+        folder's path: a folder that is made anew at the same place takes over what the last one left.
+
+        Raises:
+            errors.MeshError: the folder is a copy of another, whose annexe it would share.
         """
-        if not self.ephemeral:
-            name = hashlib.sha256(os.fsencode(self.path)).hexdigest()[:16]
-            place = pathlib.Path("/var/lib") / f"hushlink-dev-{name}"
-            place.mkdir(mode=0o755, exist_ok=True)
-        elif (self.path / _ANNEXE).exists():
-            place = pathlib.Path((self.path / _ANNEXE).read_text())
-        else:
+        if self.annexe_note.exists():
+            place = pathlib.Path(self.annexe_note.read_text())
+            if (other := self._other_owner(place)) is not None:
+                raise errors.MeshError(f"{self.path} is a copy of {other}, whose database lies in {place}: remove it")
+        elif self.ephemeral:
             place = pathlib.Path(tempfile.mkdtemp(prefix="hushlink-annexe-", dir=_ANNEXE_PARENT))
-            write_private(self.path / _ANNEXE, str(place))
+        else:
+            place = next(free for free in self._lasting_annexes() if self._other_owner(free) is None)
+        place.mkdir(mode=0o755, exist_ok=True)
         place.chmod(0o755)
+        write_private(place / _OWNER, str(self.path))
+        write_private(self.annexe_note, str(place))
         return place
+
+    def _lasting_annexes(self) -> Iterator[pathlib.Path]:
+        name = hashlib.sha256(os.fsencode(self.path)).hexdigest()[:16]
+        return (_LASTING_ANNEXES / f"hushlink-dev-{name}-{number}" for number in itertools.count())
+
+    def _other_owner(self, place: pathlib.Path) -> pathlib.Path | None:
+        """The other data folder whose annexe ``place`` is, if there is one."""
+        owner = place / _OWNER
+        if not owner.exists():
+            return None
+        path = pathlib.Path(owner.read_text())
+        note = path / _ANNEXE
+        return path if path != self.path and note.is_file() and note.read_text() == str(place) else None
 
     def ports(self) -> dict[str, int]:
         """The ports of the last start, by part."""
