@@ -58,10 +58,20 @@ def test_fuzzed_arguments(tmp_path):
     main = NATIVE / "tests/c/kernel_fuzz.c"
     program = built(CLANG, tmp_path, main, "-fsanitize=fuzzer,address,undefined")
     result = subprocess.run(
-        [str(program), "-seed=1", "-runs=1000", "-max_len=4096", "-len_control=0"],
+        [str(program), "-seed=1", "-runs=400", "-max_len=4096", "-len_control=0"],
         cwd=tmp_path,
         capture_output=True,
         text=True,
         check=False,
     )
     assert result.returncode == 0, result.stderr[-4000:]
+
+
+def test_the_kernel_on_another_processor(tmp_path):
+    compiler, emulator = "aarch64-linux-gnu-gcc", "qemu-aarch64"
+    for tool in (compiler, emulator):
+        if shutil.which(tool) is None:
+            pytest.skip(f"{tool} is not installed")
+    program = built(compiler, tmp_path, NATIVE / "tests/c/kernel_test.c", "-static")
+    result = subprocess.run([emulator, str(program)], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
