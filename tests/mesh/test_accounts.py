@@ -141,14 +141,17 @@ def test_somebody_without_power(python_of_nobody: pathlib.Path) -> None:
             file.chmod(0o644)
         command = (str(python_of_nobody), "-m", "hushlink_client")
         environment = meshes.environment(HOME=name, TMPDIR=name)
-        for _ in range(2):  # the second time on the data of the first
+        for second_time in (False, True):  # on the data of the first, and linking on a mesh of its own
             with meshes.started("--data", f"{name}/data", command=command, cwd=name, **_nobody()) as started:
                 parts = started.processes()
                 owners = {pathlib.Path(f"/proc/{pid}").stat().st_uid for pid in parts}
                 assert owners == {pwd.getpwnam("nobody").pw_uid}
                 out = ["--threshold", "0.7", "--out", str(home / "groups.csv")]
                 linked = subprocess.run(
-                    [*command, "link", *map(str, files), *agreed, *out, "--coordinator", started.coordinator],
+                    [
+                        *(*command, "link", *map(str, files), *agreed, *out),
+                        *(() if second_time else ("--coordinator", started.coordinator)),
+                    ],
                     **_nobody(),
                     env=environment,
                     capture_output=True,

@@ -55,12 +55,16 @@ def read_schema_text(path: pathlib.Path) -> str:
 def read_secret(path: pathlib.Path) -> Secret:
     """The linkage secret in a file: its bytes with one trailing line end removed.
 
+    From now on no core dump of this process is written, which would hold the secret.
+
     Raises:
         hushlink_domain.errors.CallerError: the file can't be read, or holds no secret.
     """
     _check_installed()
     import hushlink_encoder  # noqa: PLC0415 - optional
+    from hushlink_encoder import core_dumps  # noqa: PLC0415
 
+    core_dumps.disable()
     return hushlink_encoder.read_secret(path)
 
 
