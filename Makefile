@@ -99,6 +99,7 @@ SOURCES := protos native/python services/domain/src services/mesh/src services/e
 
 .PHONY: lint
 lint: setup ## ruff: rules and format; hadolint on the Dockerfile
+	@$(BIN)/hadolint deploy/Dockerfile
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check --quiet . || { $(BIN)/ruff format --check .; exit 1; }
 
@@ -113,6 +114,27 @@ contracts: setup ## the import rules
 .PHONY: check
 check: lint types contracts check-generated check-protos ## everything that is checked without running it
 
+# ---- tests ------------------------------------------------------------------
+
+.PHONY: test
+test: check ## set up, check, and run every test; TESTS_REQUIRE_ALL=1 makes what this machine lacks an error
+	@$(BIN)/python -m pytest $(TESTS)
+
+# ---- images -----------------------------------------------------------------
+
+ENGINE ?= docker
+IMAGE_PREFIX ?= hushlink-
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml | head -n 1)
+BASES = $(if $(BASE),--build-arg BASE=$(BASE)) $(if $(BUILD_BASE),--build-arg BUILD_BASE=$(BUILD_BASE))
+
+.PHONY: images
+images: ## the three images; ENGINE=podman, BASE=, BUILD_BASE=, IMAGE_OPTIONS= for proxies (deploy/README.md)
+	@for service in coordinator matcher encoder; do \
+	  $(ENGINE) build -f deploy/Dockerfile --build-arg SERVICE=$$service --build-arg VERSION=$(VERSION) \
+	    --build-arg REVISION=$$(git rev-parse --short HEAD 2>/dev/null || echo unknown) $(BASES) $(IMAGE_OPTIONS) \
+	    -t $(IMAGE_PREFIX)$$service:$(VERSION) .; \
+	done
+
 # ---- benchmarks -------------------------------------------------------------
 
 .PHONY: bench bench-quick bench-kernel bench-mesh
@@ -125,7 +147,7 @@ bench-mesh: setup
 	@$(BIN)/python -m benchmarks.mesh
 
 bench-quick: setup ## the same at small sizes (under three minutes)
-	@$(BIN)/python -m benchmarks.kernel --quick
+	@$(BIN)/python -m benchmarks.kernel --rows 4000 --rounds 2
 	@$(BIN)/python -m benchmarks.mesh --sizes 50000 --repeats 3
 
 # ---- demo -------------------------------------------------------------------

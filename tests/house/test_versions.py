@@ -19,6 +19,13 @@ def test_a_member_has_the_workspaces_version(member: repository.Member):
     assert importlib.metadata.version(member.name) == _VERSION, "installed from an older state: run `make setup`"
 
 
+def test_images_have_it():
+    deploy = repository.ROOT / "deploy"
+    assert f"ARG VERSION={_VERSION}\n" in (deploy / "Dockerfile").read_text()
+    compose = (deploy / "compose.yaml").read_text()
+    assert set(re.findall(r":-hushlink-\w+:([^}]+)}", compose)) == {_VERSION}
+
+
 def test_the_changelog_tells_of_it():
     headings = re.findall(r"^## \[?([^\]\s]+)", (repository.ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert headings[0] in (_VERSION, "Unreleased")
