@@ -162,6 +162,28 @@ async def test_sends_pairs_as_far_as_credit_reaches(matcher: processes.Process, 
         await talk.next("done")
 
 
+async def test_does_not_mix_the_runs_of_two_tiles() -> None:
+    """Both slots have pairs to send and wait for credit, of which there is a little at a time."""
+    async with (
+        processes.started_matcher(slots=2) as matcher,
+        matcher_talk.introduced(matcher.address, credit=160) as talk,
+    ):
+        rows = encodings.encodings(100, WIDTH, 9)
+        name = await talk.say_chunk(rows.tobytes())
+        for assignment in (1, 2):
+            await talk.say_tile(assignment, [name], threshold=0.01, pairs_per_run=100)
+        order: list[tuple[int, int]] = []
+        complete = True
+        while len(order) < 2 * 50 or not complete:  # runs of both
+            frame = await talk.next("pairs")
+            await talk.say(credit=pb2.Credit(bytes=160))
+            if complete:
+                order.append((frame.assignment, frame.run))
+            assert order[-1] == (frame.assignment, frame.run), "a run ends before another begins"
+            complete = frame.last
+        assert order != sorted(order), "the tiles took turns"
+
+
 async def test_a_coordinator_that_takes_nothing_costs_no_memory() -> None:
     rows = encodings.encodings(8000, WIDTH, 8)
     async with (
@@ -211,6 +233,38 @@ async def test_drops_the_chunk_used_least_recently_and_says_so() -> None:
         assert (failed.assignment, failed.reason, failed.retryable) == (2, "TILE_REFUSED", True)
         await talk.say_tile(3, [names[0]], [names[2], names[3]])
         await talk.until_done(3)
+
+
+async def test_a_chunk_sent_again_is_a_chunk_used() -> None:
+    async with (
+        processes.started_matcher(chunk_cache_bytes=3 * 100 * WIDTH) as matcher,
+        matcher_talk.introduced(matcher.address) as talk,
+    ):
+        data = [encodings.encodings(100, WIDTH, seed).tobytes() for seed in range(4)]
+        names = [await talk.say_chunk(data[place]) for place in (0, 1, 2, 0, 3)]
+        while not (notice := await talk.next("chunks")).dropped:
+            pass
+        assert list(notice.dropped) == [names[1]]
+
+
+@pytest.mark.parametrize("end", ["done", "failed", "cancelled"])
+async def test_a_chunk_may_go_as_soon_as_its_tile_has_ended(end: str) -> None:
+    async with (
+        processes.started_matcher(chunk_cache_bytes=2 * GIANT_ROWS) as matcher,
+        matcher_talk.introduced(matcher.address) as talk,
+    ):
+        if end == "cancelled":
+            await _say_giant(talk, 1)
+            await talk.say(cancel=pb2.CancelTile(assignment=1))
+        else:
+            name = await talk.say_chunk(b"\x0f" * GIANT_ROWS)
+            width = {"done": 8 * 2048, "failed": 24}[end]
+            await talk.say_tile(1, [name], width_bits=width, threshold=1.0)
+            assert (await talk.next("done", "failed")).assignment == 1
+        await talk.say_chunk(bytes(GIANT_ROWS))
+        await talk.say_chunk(bytes(GIANT_ROWS - 1))
+        while matcher_talk.named(bytes(GIANT_ROWS - 1)) not in (await talk.next("chunks")).received:
+            pass
 
 
 async def test_never_drops_a_chunk_that_a_tile_needs() -> None:
@@ -372,6 +426,7 @@ def _digest(hash_bytes: int, size_bytes: int) -> digest_pb2.Digest:
         ([_frame(_CHUNK[:5]), _frame(_CHUNK[6:], 6)], "STREAM_ORDER"),
         ([_frame(_CHUNK[:5]), _frame(_CHUNK[:5])], "STREAM_ORDER"),
         ([_frame(_CHUNK[:5]), _frame(b"x", digest=matcher_talk.named(b"x"))], "STREAM_ORDER"),
+        ([_frame(_CHUNK[:5]), _frame(_CHUNK[5:], 5, _digest(32, len(_CHUNK)))], "STREAM_ORDER"),
         ([_frame(_CHUNK + b"x")], "DIGEST_MISMATCH"),
         ([_frame(b"x" + _CHUNK[1:])], "DIGEST_MISMATCH"),
         ([_frame(b"")], "LIMIT_EXCEEDED"),

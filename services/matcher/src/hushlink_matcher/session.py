@@ -117,7 +117,6 @@ class Session:
         tile = self._end(number)
         if tile is not None:
             meters.TILES.labels("cancelled").inc()
-            tile.comparison.cancel()
             if tile.task is not None:
                 tile.task.cancel()
 
@@ -138,8 +137,8 @@ class Session:
         if self._closed:
             return
         self._closed = True
-        for number in list(self._tiles):
-            self.cancel_tile(number)
+        meters.TILES.labels("dropped").inc(len(self._tiles))
+        self._tiles.clear()
         for task in self._tasks:
             task.cancel()
         self._outbox.close(error)
