@@ -131,7 +131,7 @@ async def measure(size: int, repeats: int, threshold: float, cores: int) -> Figu
             seconds, figures.pairs = await asyncio.to_thread(kernel_alone, left, right, threshold, cores)
             figures.kernel_seconds.append(seconds)
             figures.mesh_seconds.append(await linked(owner, created.project.project_id, threshold, figures.pairs))
-        figures.coordinator_megabytes = peak_megabytes(running.process("coordinator").pid)
+        figures.coordinator_megabytes = peak_megabytes(running.processes()["coordinator"])
     return figures
 
 

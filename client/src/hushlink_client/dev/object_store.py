@@ -47,7 +47,8 @@ async def serving(place: folder.Folder, crew: processes.Crew, port: int | None) 
         command=(
             *(str(_rclone()), "serve", "s3", "--config", "/dev/null"),
             *("--addr", f"{ports.LOOPBACK}:{ports.preferred(port)}"),
-            *("--etag-hash", ""),  # the coordinator has digests of its own, and MD5 takes longer than writing
+            # The coordinator has digests of its own, and MD5 takes longer than writing.
+            *("--etag-hash", "", "--ignore-checksum"),
             *("--cache-dir", str(place.path / "cache"), "--dir-perms", "0700", "--file-perms", "0600"),
             str(place.objects),
         ),
