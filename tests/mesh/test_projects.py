@@ -123,9 +123,7 @@ def _stream(service: str, method: str, kind: Any, **fields: Any) -> Call:
 
 def _uploading(coordinator: wire.Coordinator, project_id: str, right: wire.Metadata) -> Awaitable[Any]:
     (rows,) = wire.people(1)
-    frames = iter(wire.upload(project_id, rows))
-    answer: Awaitable[Any] = coordinator.uploads.UploadEncodings(frames, metadata=right, timeout=30)
-    return answer
+    return coordinator.sending(right, wire.upload(project_id, rows))
 
 
 OWNERS: dict[str, Call] = {
@@ -218,7 +216,7 @@ async def test_a_deadline_is_kept(coordinator: wire.Coordinator) -> None:
     async with project.unharmed():
         asked = run_service_pb2.WatchRunRequest(project_id=project.project_id, run_id=run_id)
         watching = coordinator.runs.WatchRun(asked, metadata=project.owner, timeout=0.2)
-        uploading = coordinator.uploads.UploadEncodings(endless(), metadata=project.parties[0], timeout=0.2)
+        uploading = coordinator.sending(project.parties[0], endless(), seconds=0.2)
         for call in (wire.collected(watching), uploading):
             assert (await wire.refusal(call)).code is grpc.StatusCode.DEADLINE_EXCEEDED
 

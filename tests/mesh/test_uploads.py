@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import grpc
@@ -261,12 +260,12 @@ async def test_a_party_that_was_overtaken_by_a_different_one_is_told_so(
     project = await coordinator.create()
     datasets = wire.people(2)
     late_rows = wire.people(2, width_bytes=offered.get("width_bits", 128) // 8)[1]
-    async with Stream(project, 1) as late:
+    async with wire.Stream(project, 1) as late:
         first, *others = wire.upload(project.project_id, late_rows, **offered)
         await late.begun(first)
         await project.upload(0, datasets[0], **agreed)
         async with project.unharmed(datasets, **agreed):
-            refusal = await late.refusal(*others)
+            refusal = await late.refused(*others)
             assert (refusal.code, refusal.reason) == (_Code.FAILED_PRECONDITION, reason)
             assert refusal.facts == facts
 
@@ -351,57 +350,13 @@ async def test_however_it_is_cut_an_upload_is_the_same(coordinator: wire.Coordin
     assert await project.groups(await project.run(0.8)) == wire.oracle([rows, others], 0.8)
 
 
-class Stream:
-    """A party's upload, frame by frame."""
-
-    def __init__(self, project: wire.Project, party: int = 0) -> None:
-        self._project = project
-        self._party = party
-        self._frames: asyncio.Queue[wire.Frame | None] = asyncio.Queue()
-        self.call = project.sending(party, self._fed())
-
-    async def _fed(self) -> AsyncIterator[wire.Frame]:
-        while (frame := await self._frames.get()) is not None:
-            yield frame
-
-    async def __aenter__(self) -> Stream:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self.call.cancel()
-
-    def send(self, *frames: wire.Frame | None) -> None:
-        """Send frames; None is the stream's end."""
-        for frame in frames:
-            self._frames.put_nowait(frame)
-
-    async def begun(self, *frames: wire.Frame) -> None:
-        """Send frames and wait until the coordinator has taken the stream."""
-        before = (await self._project.upload_of(self._party)).upload_id
-        self.send(*frames)
-        async with asyncio.timeout(wire.TIMEOUT_SECONDS):
-            while (await self._project.upload_of(self._party)).upload_id == before:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
-
-    async def committed(self, rows: int) -> None:
-        """Wait until so many rows are kept."""
-        async with asyncio.timeout(wire.TIMEOUT_SECONDS):
-            while (await self._project.upload_of(self._party)).committed_rows < rows:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
-
-    async def refusal(self, *frames: wire.Frame) -> wire.Refusal:
-        """How the stream is refused after these last frames."""
-        self.send(*frames, None)
-        return await wire.refusal(self.call)
-
-
 @pytest.mark.parametrize("first_row", [2 * CHUNK_ROWS, CHUNK_ROWS, 0])
 async def test_a_cut_upload_goes_on_or_starts_anew(coordinator: wire.Coordinator, first_row: int) -> None:
     """It goes on where it stopped, or where it stood when somebody asked before."""
     project = await coordinator.create()
     rows, others = encodings.overlapping(3 * CHUNK_ROWS + 100, 200, WIDE, seed=3)
     frames = wire.upload(project.project_id, rows, (3000,))
-    async with Stream(project) as cut:
+    async with wire.Stream(project) as cut:
         cut.send(*frames[:-3])
         await cut.committed(2 * CHUNK_ROWS)
     kept = await project.upload_of(0)
@@ -423,7 +378,7 @@ async def test_a_cut_upload_goes_on_or_starts_anew(coordinator: wire.Coordinator
 async def test_an_upload_goes_on_only_as_it_began(coordinator: wire.Coordinator) -> None:
     project = await coordinator.create()
     rows = encodings.encodings(CHUNK_ROWS + 1, WIDE, 1)
-    async with Stream(project) as cut:
+    async with wire.Stream(project) as cut:
         cut.send(*wire.upload(project.project_id, rows)[:-1])
         await cut.committed(CHUNK_ROWS)
     refusal = await wire.refusal(project.upload(0, rows, first_row=CHUNK_ROWS, width_bits=8 * WIDE - 8))
@@ -451,12 +406,12 @@ async def test_the_newest_stream_wins(coordinator: wire.Coordinator, goes_on: bo
     rows, others = encodings.overlapping(2 * CHUNK_ROWS + 5, 100, WIDE, seed=4)
     frames = wire.upload(project.project_id, rows, (CHUNK_ROWS,))
     rest = wire.upload(project.project_id, rows, (CHUNK_ROWS,), CHUNK_ROWS) if goes_on else frames
-    async with Stream(project) as older, Stream(project) as newer:
+    async with wire.Stream(project) as older, wire.Stream(project) as newer:
         older.send(*frames[:2])
         await older.committed(CHUNK_ROWS)
         newer.send(*rest[:-2])
         await newer.committed(2 * CHUNK_ROWS)
-        refusal = await older.refusal(*frames[2:])
+        refusal = await older.refused(*frames[2:])
         assert (refusal.code, refusal.reason, refusal.facts) == (_Code.ABORTED, "UPLOAD_SUPERSEDED", {})
         newer.send(*rest[-2:], None)
         assert (await newer.call).upload.digest.hash == hashlib.sha256(rows.tobytes()).digest()

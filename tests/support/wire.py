@@ -1,15 +1,16 @@
 """A coordinator as its clients see it: the generated stubs, frames right and wrong, and what refusals say.
 
-Nothing of Hushlink's own client is used, so that wrong things can be sent.
+Nothing of Hushlink's own client is used, so that wrong things can be sent; nor is its word taken for what is right.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import dataclasses
 import hashlib
 import itertools
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Generator, Iterable, Iterator, Sequence
 from typing import Any
 
 import google_crc32c
@@ -32,6 +33,7 @@ from hushlink.coordinator.v1 import (
     upload_service_pb2_grpc,
 )
 from hushlink.mesh.v1 import digest_pb2
+from hushlink_mesh import ending
 from tests.support import encodings
 from tests.support import mesh as meshes
 
@@ -41,6 +43,8 @@ Groups = list[tuple[tuple[int, int], ...]]
 Frame = upload_service_pb2.UploadEncodingsRequest
 
 TIMEOUT_SECONDS = 60.0
+FRAME_BYTES = 1 << 20
+"""How many bytes of rows a frame has where a test does not care."""
 NOBODY: Metadata = ()
 SEALED = upload_service_pb2.UPLOAD_STATE_SEALED
 
@@ -80,12 +84,11 @@ def chunks(rows: Rows, sizes: Iterable[int], first_row: int = 0) -> Iterator[Fra
         start += size
 
 
-def upload(
-    project_id: str, rows: Rows, sizes: Iterable[int] = (4096,), first_row: int = 0, **fields: Any
-) -> list[Frame]:
+def upload(project_id: str, rows: Rows, sizes: Iterable[int] = (), first_row: int = 0, **fields: Any) -> list[Frame]:
     """A whole upload, or what is left of it from ``first_row`` on."""
     fields = {"width_bits": 8 * rows.shape[1], "first_row": first_row, **fields}
     begin = header(project_id, **fields)
+    sizes = sizes or (max(1, FRAME_BYTES // rows.shape[1]),)
     return [begin, *chunks(rows, sizes, first_row), trailer(rows.tobytes(), len(rows))]
 
 
@@ -134,6 +137,28 @@ async def collected(stream: Any) -> list[Any]:
 # ---- who is asked ----
 
 
+class Sending:
+    """An upload on its way; awaited, it gives the receipt."""
+
+    def __init__(self, call: Any) -> None:
+        self._call = call
+        self._ending = ending.Ending(call)
+
+    def __await__(self) -> Generator[Any, None, upload_service_pb2.UploadEncodingsResponse]:
+        return self._answer().__await__()
+
+    async def _answer(self) -> upload_service_pb2.UploadEncodingsResponse:
+        try:
+            answer: upload_service_pb2.UploadEncodingsResponse = await self._call
+            return answer
+        except grpc.aio.AioRpcError as error:
+            raise self._ending.error(error) from None
+
+    def cancel(self) -> None:
+        """Break it off."""
+        self._call.cancel()
+
+
 class Coordinator:
     """A channel to a coordinator, and its services."""
 
@@ -143,6 +168,13 @@ class Coordinator:
         self.uploads: Any = upload_service_pb2_grpc.UploadServiceStub(channel)
         self.runs: Any = run_service_pb2_grpc.RunServiceStub(channel)
         self.results: Any = result_service_pb2_grpc.ResultServiceStub(channel)
+
+    def sending(
+        self, right: Metadata, frames: Iterable[Frame] | AsyncIterator[Frame], seconds: float = TIMEOUT_SECONDS
+    ) -> Sending:
+        """A stream of frames with a right."""
+        stream = iter(frames) if isinstance(frames, Iterable) else frames
+        return Sending(self.uploads.UploadEncodings(stream, metadata=right, timeout=seconds))
 
     async def create(self, parties: int = 2, **fields: Any) -> Project:
         """A new project with so many parties."""
@@ -177,17 +209,13 @@ class Project:
         answer = await self.at.uploads.GetUpload(request, metadata=self.owner, timeout=TIMEOUT_SECONDS)
         return answer.upload
 
-    def sending(self, party: int, frames: Iterable[Frame] | AsyncIterator[Frame]) -> Any:
-        """A stream of frames from a party: the call, to be awaited for its receipt."""
-        return self.at.uploads.UploadEncodings(
-            iter(frames) if isinstance(frames, Iterable) else frames,
-            metadata=self.parties[party],
-            timeout=TIMEOUT_SECONDS,
-        )
+    def sending(self, party: int, frames: Iterable[Frame] | AsyncIterator[Frame]) -> Sending:
+        """A stream of frames from a party."""
+        return self.at.sending(self.parties[party], frames)
 
     async def upload(self, party: int, rows: Rows, *sizes: int, **fields: Any) -> upload_service_pb2.Upload:
         """A correct upload, in chunks of so many rows."""
-        answer = await self.sending(party, upload(self.project_id, rows, sizes or (4096,), **fields))
+        answer = await self.sending(party, upload(self.project_id, rows, sizes, **fields))
         receipt: upload_service_pb2.Upload = answer.upload
         return receipt
 
@@ -280,6 +308,50 @@ class Project:
         return await self.described(), runs, sealed
 
 
+class Stream:
+    """A party's upload, frame by frame."""
+
+    def __init__(self, project: Project, party: int = 0) -> None:
+        self._project = project
+        self._party = party
+        self._frames: asyncio.Queue[Frame | None] = asyncio.Queue()
+        self.call = project.sending(party, self._fed())
+
+    async def _fed(self) -> AsyncIterator[Frame]:
+        while (frame := await self._frames.get()) is not None:
+            yield frame
+
+    async def __aenter__(self) -> Stream:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.call.cancel()
+
+    def send(self, *frames: Frame | None) -> None:
+        """Send frames; None is the stream's end."""
+        for frame in frames:
+            self._frames.put_nowait(frame)
+
+    async def begun(self, *frames: Frame) -> None:
+        """Send frames and wait until the coordinator has taken the stream."""
+        before = (await self._project.upload_of(self._party)).upload_id
+        self.send(*frames)
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            while (await self._project.upload_of(self._party)).upload_id == before:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
+    async def committed(self, rows: int) -> None:
+        """Wait until so many rows are kept."""
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            while (await self._project.upload_of(self._party)).committed_rows < rows:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
+    async def refused(self, *frames: Frame) -> Refusal:
+        """How the stream is refused after these last frames."""
+        self.send(*frames, None)
+        return await refusal(self.call)
+
+
 # ---- what comes of it ----
 
 
@@ -322,8 +394,16 @@ async def connected(address: str, **options: Any) -> AsyncIterator[Coordinator]:
         yield Coordinator(channel)
 
 
+FAULTS = ("unforeseen error", "side task failed", "never retrieved", '"CRITICAL"', "\nTraceback")
+"""What a coordinator's log never says, whatever was asked of it or broken."""
+
+
 @pytest.fixture
 async def coordinator(mesh: meshes.StartedMesh) -> AsyncIterator[Coordinator]:
-    """The coordinator of the mesh that all tests share."""
+    """The coordinator of the mesh that all tests share; it is to meet nothing that it had not foreseen."""
+    log = mesh.data / "logs" / "coordinator.log"
+    before = log.stat().st_size
     async with connected(mesh.coordinator) as reached:
         yield reached
+    said = log.read_bytes()[before:].decode()
+    assert not any(fault in said for fault in FAULTS), said

@@ -10,6 +10,7 @@ import asyncio
 import dataclasses
 import hashlib
 import itertools
+import logging
 from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
@@ -20,6 +21,8 @@ from hushlink_coordinator import blobs, keys
 from hushlink_coordinator.runs import comparing, desk, progress
 from hushlink_coordinator.store import tiles as tile_store
 from hushlink_domain import pairs, states
+
+logger = logging.getLogger(__name__)
 
 OUTPUT_PAIRS = 1 << 16
 """How many merged pairs come at a time."""
@@ -54,16 +57,19 @@ async def merge(work: desk.Desk) -> None:
     merged = await work.rooms.tiles.merged_runs(work.lease.run_id)
     level = _tile_runs(work, await work.plan())
     reporter = progress.Reporter(work.rooms.runs, work.lease, states.RunState.MERGING)
+    passes = 0
     async with reporter.reporting():
         while len(level) > work.rooms.settings.merge_fan_in and (batches := _batches(work, level)):
             following = []
             for number, batch in enumerate(batches):
                 if len(batch) > 1 and _name(batch) not in merged:
                     merged[_name(batch)] = await _pass(work, batch)
+                    passes += 1
                 following.append(batch[0] if len(batch) == 1 else _merged(work, merged[_name(batch)]))
                 reporter.tell((number + 1) / len(batches) * 0.9)
             level = following
         reporter.tell(1.0)
+    logger.info("merged", extra={"run": work.lease.run_id, "passes": passes, "sorted_runs": len(level)})
 
 
 def _tile_runs(work: desk.Desk, plan: Sequence[tile_store.PlannedTile]) -> list[RestingRun]:

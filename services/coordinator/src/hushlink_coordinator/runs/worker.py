@@ -19,7 +19,7 @@ from hushlink_mesh import error_desk
 logger = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 5.0
-"""How often to look for work that nobody announced, such as a dead process's."""
+"""How often, at the least, to look for work that nobody announced, such as a dead process's."""
 
 _RENEW_SECONDS = 0.5
 """How soon to try again to renew a lease."""
@@ -41,6 +41,7 @@ class Worker:
         self._changes = heard
         self._holder = f"{rooms.settings.holder}/{secrets.token_hex(4)}"
         self._lease_seconds = rooms.settings.lease_seconds
+        self._look_seconds = min(_LOOK_SECONDS, self._lease_seconds)
 
     async def work(self) -> None:
         """Take and work on runs until cancelled; then leases are given back: another process goes on at once."""
@@ -51,7 +52,7 @@ class Worker:
                     announced.clear()
                     await self._take(running, announced)
                     with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(_LOOK_SECONDS):
+                        async with asyncio.timeout(self._look_seconds):
                             await announced.wait()
         finally:
             for task in running:
@@ -96,7 +97,7 @@ class Worker:
         if any(isinstance(cause, run_store.LeaseLostError) for cause in causes):
             meters.RUNS.labels("lease lost").inc()
             logger.warning("lease lost", extra={"run": lease.run_id, "fence": lease.fence})
-            await deletion.undo_writes(self._projects, self._rooms.objects, lease.project_id)
+            await self._leave_nothing(lease)
             return
         try:
             if any(isinstance(cause, CancelRequestedError) for cause in causes):
@@ -105,6 +106,12 @@ class Worker:
                 await self._stumbled(lease, causes[0])
         except (run_store.LeaseLostError, errors.CapacityError):
             logger.warning("the run rests until its lease runs out", extra={"run": lease.run_id})
+
+    async def _leave_nothing(self, lease: runs.Lease) -> None:
+        """See to what we wrote after others had ended the run, or deleted its project, and looked for leftovers."""
+        with contextlib.suppress(errors.CapacityError):
+            await self._rooms.runs.remember_pairs(lease.run_id)
+        await deletion.undo_writes(self._projects, self._rooms.objects, lease.project_id)
 
     async def _released(self, lease: runs.Lease, attempts: int, retry_seconds: float) -> None:
         with contextlib.suppress(errors.CapacityError):

@@ -206,6 +206,12 @@ class RunStore:
         async with self._database.connection() as database:
             return [(row["project_id"], row["run_id"]) async for row in _sql.select_ended_with_pairs(database)]
 
+    async def remember_pairs(self, run_id: str) -> None:
+        """Record that a run's sorted runs of pairs may be left, also if somebody has deleted them before."""
+        async with self._database.transaction() as database:
+            await _sql.remember_pairs(database, run_id=run_id)
+            await changes.announce(database, changes.LEFTOVERS)
+
     async def forget_pairs(self, run_id: str) -> None:
         """Record that a run's sorted runs of pairs are gone."""
         async with self._database.connection() as database:

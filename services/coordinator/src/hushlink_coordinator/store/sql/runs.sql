@@ -53,6 +53,9 @@ SELECT project_id, run_id FROM runs
 WHERE pairs_left AND state IN ('succeeded', 'failed', 'cancelled')
 ORDER BY end_time LIMIT 100;
 
+-- name: remember_pairs!
+UPDATE runs SET pairs_left = true WHERE run_id = :run_id AND NOT pairs_left;
+
 -- name: forget_pairs!
 UPDATE runs SET pairs_left = false WHERE run_id = :run_id;
 
