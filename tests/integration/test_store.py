@@ -159,9 +159,24 @@ async def test_an_older_stream_can_not_write_any_more(database: connection.Datab
             await stale
         assert refused.value.reason is errors.Reason.UPLOAD_SUPERSEDED
     await store.advance(second, _chunk(256, 256))
-    with pytest.raises(errors.CallerError) as misplaced:
-        await _begun(database, 0, first_row=256)
-    assert misplaced.value.reason is errors.Reason.CHUNK_OFFSET
+    for elsewhere in (255, 511, 513, 2**63):
+        with pytest.raises(errors.CallerError) as misplaced:
+            await _begun(database, 0, first_row=elsewhere)
+        assert misplaced.value.reason is errors.Reason.CHUNK_OFFSET
+        assert misplaced.value.facts["expected_row"] == "512"
+
+
+async def test_an_upload_goes_on_where_a_chunk_began_and_forgets_what_is_behind(database: connection.Database):
+    await _project(database)
+    store, first = uploads.UploadStore(database), await _begun(database, 0)
+    for first_row in (0, 256, 512):
+        await store.advance(first, _chunk(first_row, 256))
+    second = await _begun(database, 0, first_row=256)
+    assert (second.upload_id, second.committed_rows) == (first.upload_id, 256)
+    assert await store.chunks_of(first.upload_id) == [_chunk(0, 256)]
+    with pytest.raises(errors.StateError):
+        await store.advance(first, _chunk(768, 256))
+    await store.advance(second, _chunk(256, 256))
 
 
 async def test_the_first_sealed_dataset_fixes_what_the_others_must_agree_with(database: connection.Database):
