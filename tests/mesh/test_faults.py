@@ -273,6 +273,34 @@ async def waiting_for_store(project: wire.Project) -> None:
                 return
 
 
+async def test_a_deletion_that_was_cut_is_finished(mesh: breakable_mesh.BreakableMesh) -> None:
+    """From its beginning on nobody reaches the project; what was kept goes when the object store is back."""
+    coordinator = await mesh.coordinator(unary_timeout_seconds=2)
+    async with uploaded(coordinator) as project:
+        place = mesh.stores.objects / project.project_id
+        await mesh.stores.stop("object-store", kill=True)
+        refusal = await wire.refusal(project.delete())
+        assert refusal.code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
+        assert (await wire.refusal(project.described())).reason == "ACCESS_REFUSED"
+        assert [file for file in place.rglob("*") if file.is_file()]
+        await mesh.stores.start_object_store()
+        await waiting.eventually("all is gone", lambda: not [file for file in place.rglob("*") if file.is_file()])
+
+
+async def test_a_stream_that_falls_silent_is_given_up(mesh: breakable_mesh.BreakableMesh) -> None:
+    coordinator = await mesh.coordinator(idle_timeout_seconds=0.5)
+    async with wire.connected(coordinator.address) as reached:
+        project = await reached.create()
+        (rows,) = wire.people(1)
+        async with wire.Stream(project) as stream:
+            stream.send(*wire.upload(project.project_id, rows)[:-1])
+            refusal = await wire.refusal(stream.call)
+        assert (refusal.code, refusal.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "LIMIT_EXCEEDED")
+        assert refusal.facts == {"limit": "idle_timeout_seconds", "allowed": "0.5"}
+        assert (await project.upload(0, rows)).committed_rows == len(rows)
+        await project.delete()
+
+
 async def test_the_wire_breaks_while_uploading(mesh: breakable_mesh.BreakableMesh) -> None:
     await mesh.matcher()
     coordinator = await mesh.coordinator()

@@ -10,7 +10,9 @@ from typing import Any
 
 import asyncpg
 import grpc
+import hypothesis
 import pytest
+from hypothesis import strategies as st
 
 from hushlink.coordinator.v1 import project_service_pb2 as pb
 from hushlink.coordinator.v1 import result_service_pb2, run_service_pb2, upload_service_pb2
@@ -60,6 +62,35 @@ async def test_a_faulty_project_is_refused(
     code = grpc.StatusCode.FAILED_PRECONDITION if reason == "WIDTH_MISMATCH" else grpc.StatusCode.INVALID_ARGUMENT
     assert (refusal.code, refusal.reason) == (code, reason)
     assert facts.items() <= refusal.facts.items()
+
+
+@hypothesis.settings(
+    max_examples=40, deadline=None, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture]
+)
+@hypothesis.given(texts=st.tuples(*[st.text(max_size=30)] * 5), numbers=st.tuples(*[st.integers(0, 2**32 - 1)] * 2))
+async def test_nothing_that_can_be_written_is_unforeseen(
+    coordinator: wire.Coordinator, texts: tuple[str, ...], numbers: tuple[int, int]
+) -> None:
+    """Whatever a field holds, the answer is one of those that the protos name, or the thing that was asked for."""
+    project = await coordinator.create()
+    own = {"project_id": project.project_id}
+    one, other, *more = texts
+    made = request(name=one, notes=other, schema_json=more[0], party_names=more, width_bits=numbers[0])
+    run = run_service_pb2.CreateRunRequest(**own, threshold=0.5, name=one, notes=other, request_id=more[0])
+    runs = run_service_pb2.ListRunsRequest(**own, page_size=numbers[0], page_token=one)
+    upload = upload_service_pb2.GetUploadRequest(**own, party=numbers[1])
+    for stub, asked in (
+        (coordinator.projects.CreateProject, made),
+        (coordinator.projects.GetProject, pb.GetProjectRequest(project_id=one)),
+        (coordinator.runs.CreateRun, run),
+        (coordinator.runs.GetRun, run_service_pb2.GetRunRequest(**own, run_id=one)),
+        (coordinator.runs.ListRuns, runs),
+        (coordinator.uploads.GetUpload, upload),
+    ):
+        try:
+            await stub(asked, metadata=project.owner, timeout=wire.TIMEOUT_SECONDS)
+        except grpc.aio.AioRpcError as error:
+            assert wire.refusal_of(error).reason not in {"", "INTERNAL"}
 
 
 async def test_a_refusal_is_short_however_long_its_cause(coordinator: wire.Coordinator) -> None:

@@ -19,13 +19,17 @@ def _rows(*texts: str) -> wire.Rows:
     return numpy.packbits([[int(bit) for bit in text] for text in texts], axis=1)
 
 
-@pytest.mark.parametrize("parties", [2, 3, 5])
-async def test_groups_are_the_oracles(coordinator: wire.Coordinator, parties: int) -> None:
+@pytest.mark.parametrize(
+    ("parties", "thresholds"), [(2, (0.9, 0.75)), (3, (0.9, 0.75)), (5, (0.9, 0.75)), (32, (0.9,))]
+)
+async def test_groups_are_the_oracles(
+    coordinator: wire.Coordinator, parties: int, thresholds: tuple[float, ...]
+) -> None:
     """Also where scores tie, which rows of few bits do all the time."""
     project = await coordinator.create(parties)
-    datasets = wire.people(parties, width_bytes=4)
+    datasets = wire.people(parties, width_bytes=4, rows=60 if parties < 32 else 40)
     await project.upload_all(datasets)
-    for threshold in (0.9, 0.75):
+    for threshold in thresholds:
         groups = await project.groups(await project.run(threshold))
         assert groups == wire.oracle(datasets, threshold)
         assert any(len(group) > 2 for group in groups) == (parties > 2)

@@ -209,6 +209,28 @@ async def test_a_faulty_upload_is_refused_and_changes_nothing(coordinator: wire.
         assert facts.items() <= refusal.facts.items()
 
 
+@hypothesis.settings(
+    max_examples=25, deadline=None, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture]
+)
+@hypothesis.given(places=st.lists(st.integers(0, 6), max_size=9))
+async def test_frames_in_any_order(coordinator: wire.Coordinator, places: list[int]) -> None:
+    """Only the right frames in their right order seal a dataset; anything else is foreseen and said."""
+    project = await coordinator.create()
+    (rows,) = wire.people(1)
+    right = wire.upload(project.project_id, rows, (20,))
+    pool = [*right, wire.Frame(), wire.chunk(0, b"")]
+    frames = [pool[place] for place in places]
+    try:
+        receipt = (await project.sending(0, frames)).upload
+    except grpc.aio.AioRpcError as error:
+        assert wire.refusal_of(error).reason in {"STREAM_ORDER", "CHUNK_OFFSET", "COUNT_MISMATCH", "UPLOAD_EMPTY"}
+        assert not (await project.described()).parties[0].sealed
+        receipt = await project.upload(0, rows)
+    else:
+        assert [frame for frame in frames if frame != pool[6]] == right
+    assert receipt.digest.hash == hashlib.sha256(rows.tobytes()).digest()
+
+
 async def test_a_message_beyond_the_limit_is_refused(coordinator: wire.Coordinator) -> None:
     project = await coordinator.create()
     rows = encodings.encodings((5 << 20) // WIDE, WIDE, 1)
