@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hushlink_domain import runs, states
+from hushlink_domain import errors, runs, states
 
 
 def test_a_run_ends_in_three_ways_and_works_in_five_stages() -> None:
@@ -19,7 +19,7 @@ def test_a_run_ends_in_three_ways_and_works_in_five_stages() -> None:
 
 @pytest.mark.parametrize("threshold", [0.0, -0.1, 1.0000001, float("nan"), float("inf"), -0.0])
 def test_a_threshold_outside_its_range_is_refused(threshold: float) -> None:
-    with pytest.raises(runs.errors.CallerError):
+    with pytest.raises(errors.CallerError):
         runs.check_threshold(threshold)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 import pytest
+from google.rpc import error_details_pb2
 
 from hushlink.mesh.v1 import errors_pb2
 from hushlink_domain import errors
@@ -21,7 +22,7 @@ def test_every_reason_has_a_status_and_its_facts(reason: errors.Reason) -> None:
     status = error_desk.to_status(errors.CallerError(reason, "what, where, what to do", row=7, path="$.x"))
     assert status.code == error_desk.CODES[reason].value[0]
     assert status.message == "what, where, what to do"
-    info = error_desk.error_details_pb2.ErrorInfo()
+    info = error_details_pb2.ErrorInfo()
     assert status.details[0].Unpack(info)
     assert (info.reason, info.domain, dict(info.metadata)) == (reason.value, "hushlink", {"row": "7", "path": "$.x"})
 
