@@ -145,6 +145,23 @@ async def test_keys_are_listed_and_deleted_by_prefix_beyond_one_page(objects: bl
     assert await objects.delete_all(prefix + "a/") == 0
 
 
+async def test_parts_of_an_object_that_was_never_finished_are_deleted_by_prefix(objects: blobs.Blobs, prefix: str):
+    for place in ("a/", "b/"):
+        await objects.client.create_multipart_upload(Bucket=objects.bucket, Key=prefix + place + "object")
+    assert await objects.delete_all(prefix + "a/") == 0
+    assert not await _open_uploads(objects, prefix + "a/")
+    assert await _open_uploads(objects, prefix + "b/")
+    await asyncio.gather(*(objects.delete_all(prefix) for _ in range(3)))
+    assert not await _open_uploads(objects, prefix)
+
+
+async def test_an_object_that_is_gone_is_no_outage(objects: blobs.Blobs, prefix: str):
+    for wanted in ((), (0, 10), (5,)):
+        with pytest.raises(errors.InternalError) as refused:
+            await objects.get(prefix + "object", *wanted)
+        assert refused.value.facts == {"key": prefix + "object"}
+
+
 async def test_a_second_process_finds_the_same_bucket(
     objects: blobs.Blobs, store: object_stores.ObjectStore, prefix: str
 ):

@@ -100,7 +100,19 @@ class Blobs:
                             errors.Reason.BLOBS_UNAVAILABLE, "the object store did not delete every object: try again"
                         )
             deleted += len(keys)
+        await self._abort_uploads(prefix)
         return deleted
+
+    async def _abort_uploads(self, prefix: str) -> None:
+        """Delete the parts of objects that were never finished, which a process that died leaves behind."""
+        with _outages():
+            pages = self.client.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket, Prefix=prefix)
+            async for page in pages:
+                for upload in page.get("Uploads", ()):
+                    with contextlib.suppress(self.client.exceptions.NoSuchUpload):  # somebody else was quicker
+                        await self.client.abort_multipart_upload(
+                            Bucket=self.bucket, Key=upload["Key"], UploadId=upload["UploadId"]
+                        )
 
     async def ensure_bucket(self) -> None:
         """Create the bucket unless it is there."""
