@@ -69,6 +69,11 @@ class Process:
                 return int(line.split()[1]) * 1024
         raise AssertionError(f"the system tells nothing of process {self.running.pid}")
 
+    def cpu_seconds(self) -> float:
+        """How much processor time it has used."""
+        fields = pathlib.Path(f"/proc/{self.running.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
 
 @contextlib.contextmanager
 def launched(module: str, **settings: object) -> Iterator[Process]:
