@@ -105,11 +105,12 @@ class Blobs:
 
     async def _abort_uploads(self, prefix: str) -> None:
         """Delete the parts of objects that were never finished, which a process that died leaves behind."""
-        with _outages():
+        none = self.client.exceptions.NoSuchUpload  # somebody else was quicker; or rclone's word for an empty list
+        with _outages(), contextlib.suppress(none):
             pages = self.client.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket, Prefix=prefix)
             async for page in pages:
                 for upload in page.get("Uploads", ()):
-                    with contextlib.suppress(self.client.exceptions.NoSuchUpload):  # somebody else was quicker
+                    with contextlib.suppress(none):
                         await self.client.abort_multipart_upload(
                             Bucket=self.bucket, Key=upload["Key"], UploadId=upload["UploadId"]
                         )
