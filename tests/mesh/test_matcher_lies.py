@@ -338,16 +338,24 @@ async def test_a_tile_that_kills_every_matcher_is_refused() -> None:
 
 
 async def test_a_tile_that_stands_still_is_given_to_another(honest: processes.Process) -> None:
-    work, wanted = _work()
+    """Before the others are done: nobody is idle and could help out."""
+    work, wanted = _work(3000)
     async with (
-        scripted_matcher.scripted(scripted_matcher.stuck) as stuck,
+        scripted_matcher.scripted(scripted_matcher.stuck, slots=1) as stuck,
         dispatching.opened_pool(honest.address, stuck.address, stall_seconds=0.3) as pool,
     ):
         await waiting.eventually("both are connected", lambda: pool.matchers == 2)
         await work.finish(pool)
         await waiting.eventually("the loser is told", lambda: len(stuck.cancelled) == len(stuck.tiles))
     work.assert_answered(wanted)
-    assert stuck.tiles
+    order = [answer.index for answer in work.answers]
+    names = {
+        (tile.left.chunks[0].digest.hash, tile.right.chunks[0].digest.hash): tile.index
+        for tile in work.plan
+        if tile.right
+    }
+    standing = [names[tile.left[0].hash, tile.right[0].hash] for tile in stuck.tiles]
+    assert standing and max(order.index(index) for index in standing[:2]) < len(order) - 50
 
 
 async def test_a_slow_tile_is_doubled_and_a_waiting_one_moved_when_somebody_is_idle(honest: processes.Process) -> None:
@@ -393,6 +401,56 @@ async def test_who_was_silent_may_still_win() -> None:
         await finishing
     work.assert_answered(wanted)
     assert len(matcher.tiles) == 1 and not served.silent
+
+
+async def test_who_was_silent_and_is_back_keeps_its_tile() -> None:
+    """A matcher that joins after that finds nothing to do."""
+    work, wanted = _work(100, pairs_per_run=100)
+    speak, answer = asyncio.Event(), asyncio.Event()
+
+    async def late(tile: pb2.Tile, answers: Answers) -> AsyncIterator[pb2.MatchResponse]:
+        await speak.wait()
+        yield pb2.MatchResponse(progress=pb2.TileProgress(assignment=tile.assignment, comparisons=5))
+        await answer.wait()
+        for each in answers:
+            yield each
+
+    port = processes.free_port()
+    async with (
+        scripted_matcher.scripted(late) as matcher,
+        dispatching.opened_pool(matcher.address, f"127.0.0.1:{port}", silence_seconds=0.3) as pool,
+    ):
+        finishing = asyncio.create_task(work.finish(pool))
+        served = await _served(pool)
+        await waiting.eventually("it is taken for hung", lambda: served.silent)
+        speak.set()
+        await waiting.eventually("it is back", lambda: work.progress == [5])
+        served.heard += 600.0  # and stays trusted, although it says nothing for a while
+        async with scripted_matcher.scripted(port=port) as other:
+            await waiting.eventually("the other has joined", lambda: pool.matchers == 2)
+            answer.set()
+            await finishing
+    work.assert_answered(wanted)
+    assert not other.tiles
+
+
+async def test_a_matcher_that_had_nothing_to_do_is_not_taken_for_hung(caplog: pytest.LogCaptureFixture) -> None:
+    work, wanted = _work(100, pairs_per_run=100)
+
+    async def slowly(tile: pb2.Tile, answers: Answers) -> AsyncIterator[pb2.MatchResponse]:
+        await asyncio.sleep(0.2)  # several looks at the clock
+        for each in answers:
+            yield each
+
+    async with (
+        scripted_matcher.scripted(slowly) as matcher,
+        dispatching.opened_pool(matcher.address, silence_seconds=30.0) as pool,
+    ):
+        served = await _served(pool)
+        served.heard -= 3600.0  # it was connected for long
+        await work.finish(pool)
+    work.assert_answered(wanted)
+    assert "matcher is silent" not in [record.message for record in caplog.records]
 
 
 async def _served(pool: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import pathlib
 import socket
 from collections.abc import Iterator
@@ -48,9 +49,14 @@ def _giants(count: int = 1) -> dispatching.Work:
     return dispatching.Work(plan, encodings.dice(1, 1.0), dispatching.Chunks(ones, others))
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
+def _joined(caplog: pytest.LogCaptureFixture) -> int:
+    """How often a matcher joined so far."""
+    return [record.message for record in caplog.records].count("matcher joined")
+
+
+@pytest.fixture(autouse=True)
+def _log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="hushlink_coordinator")
 
 
 # ---- the plain case ----
@@ -142,15 +148,17 @@ async def test_the_smallest_credit_is_widened_to_what_a_run_needs(matcher: proce
     work.assert_answered(wanted)
 
 
-async def test_small_caches_and_small_credit_for_chunks_suffice() -> None:
-    chunk_bytes = 50 * WIDTH
-    work, wanted = _work(600, chunk_rows=50)
+@pytest.mark.parametrize("chunks", [2, 3, 4, 7])
+async def test_small_caches_and_small_credit_for_chunks_suffice(chunks: int, caplog: pytest.LogCaptureFixture) -> None:
+    chunk_bytes = 100 * WIDTH
+    work, wanted = _work(600, chunk_rows=100)
     async with (
-        processes.started_matcher(slots=2, chunk_cache_bytes=4 * chunk_bytes, chunk_credit_bytes=1024) as matcher,
+        processes.started_matcher(slots=2, chunk_cache_bytes=chunks * chunk_bytes, chunk_credit_bytes=1024) as matcher,
         dispatching.opened_pool(matcher.address) as pool,
     ):
         await work.finish(pool)
     work.assert_answered(wanted)
+    assert _joined(caplog) == 1, "it was never asked for more than it has"
 
 
 async def test_tiles_go_where_they_fit() -> None:
@@ -253,11 +261,26 @@ async def test_survives_a_matcher_that(fate: str) -> None:
             assert len({answer.matcher_id for answer in again.answers}) == 2
 
 
+class GatedChunks(dispatching.Chunks):
+    """A source that gives out so many chunks, and the others when it is opened."""
+
+    def __init__(self, blobs: dict[digests.Digest, bytes], free: int) -> None:
+        super().__init__()
+        self.blobs = blobs
+        self.free = free
+        self.opened = asyncio.Event()
+
+    async def read(self, digest: digests.Digest) -> bytes:
+        if len(self.reads) >= self.free:
+            await self.opened.wait()
+        return await super().read(digest)
+
+
 async def test_waits_for_the_first_matcher_and_takes_in_those_that_come_later() -> None:
-    ports = [_free_port(), _free_port()]
-    work, wanted = _work(4000)
+    addresses = [f"127.0.0.1:{processes.free_port()}" for _ in range(2)]
+    work, wanted = _work()
+    source = work.source = GatedChunks(work.source.blobs, 12)
     async with contextlib.AsyncExitStack() as stack:
-        addresses = [f"127.0.0.1:{port}" for port in ports]
         pool = await stack.enter_async_context(dispatching.opened_pool(*addresses))
         answers = await stack.enter_async_context(contextlib.aclosing(work.begun(pool)))
         first = asyncio.create_task(anext(answers))
@@ -268,13 +291,14 @@ async def test_waits_for_the_first_matcher_and_takes_in_those_that_come_later() 
             work.answers.append(answer)
             if len(work.answers) == 5:
                 await waiting.eventually("the second has joined", lambda: pool.matchers == 2)
+                source.opened.set()
     work.assert_answered(wanted)
     assert len({answer.matcher_id for answer in work.answers}) == 2
 
 
 async def test_finds_matchers_behind_one_name_as_they_come_and_go(monkeypatch: pytest.MonkeyPatch) -> None:
     """The name stands for other addresses as time goes by, as that of a headless service does."""
-    port = _free_port()
+    port = processes.free_port()
     behind: list[str] = []
     real = socket.getaddrinfo
 
@@ -303,8 +327,8 @@ async def test_finds_matchers_behind_one_name_as_they_come_and_go(monkeypatch: p
         work.assert_answered(wanted)
 
 
-async def test_one_matcher_with_two_addresses_is_one_matcher() -> None:
-    port = _free_port()
+async def test_one_matcher_with_two_addresses_is_one_matcher(caplog: pytest.LogCaptureFixture) -> None:
+    port = processes.free_port()
     async with (
         processes.started_matcher(listen=f"0.0.0.0:{port}"),
         dispatching.opened_pool(f"127.0.0.1:{port}", f"127.0.0.2:{port}") as pool,
@@ -312,7 +336,7 @@ async def test_one_matcher_with_two_addresses_is_one_matcher() -> None:
         work, wanted = _work(600)
         await work.finish(pool)
         work.assert_answered(wanted)
-        assert pool.matchers == 1
+        assert _joined(caplog) == 1
 
 
 async def test_closing_takes_the_tiles_back(matcher: processes.Process) -> None:
@@ -327,6 +351,21 @@ async def test_closing_takes_the_tiles_back(matcher: processes.Process) -> None:
         work, wanted = _work(400)
         await work.finish(pool)  # on the only slot
     work.assert_answered(wanted)
+
+
+async def test_closing_waits_for_no_sink(matcher: processes.Process) -> None:
+    work, _ = _work(400)
+    work.sink = sink = HeldPairs()
+    async with dispatching.opened_pool(matcher.address) as pool:
+        async with contextlib.aclosing(work.begun(pool)) as answers:
+            waits = asyncio.create_task(anext(answers))
+            await waiting.eventually("the sink is asked", lambda: sink.held)
+            waits.cancel()
+            await asyncio.gather(waits, return_exceptions=True)
+        assert not sink.runs
+        again, wanted = _work(400)
+        await again.finish(pool)
+    again.assert_answered(wanted)
 
 
 # ---- sources and sinks that fail ----

@@ -80,7 +80,7 @@ class ScriptedMatcher(matcher_service_pb2_grpc.MatcherServiceServicer):
 
     def _hello(self) -> pb2.MatcherHello:
         usual = {
-            "matcher_id": "scripted",
+            "matcher_id": f"scripted {self.address}",
             "version": "test",
             "protocol": 1,
             "slots": self.slots,
@@ -185,12 +185,12 @@ def changed(change: Callable[[list[pb2.MatchResponse]], Sequence[pb2.MatchRespon
 
 
 @contextlib.asynccontextmanager
-async def scripted(script: Script = honest, **details: Any) -> AsyncIterator[ScriptedMatcher]:
+async def scripted(script: Script = honest, *, port: int = 0, **details: Any) -> AsyncIterator[ScriptedMatcher]:
     """A scripted matcher that serves."""
     matcher = ScriptedMatcher(script, **details)
     server = grpc.aio.server()
     matcher_service_pb2_grpc.add_MatcherServiceServicer_to_server(matcher, server)
-    matcher.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    matcher.address = f"127.0.0.1:{server.add_insecure_port(f'127.0.0.1:{port}')}"
     await server.start()
     try:
         yield matcher

@@ -224,8 +224,8 @@ class Comparison:
         self._count(copy.open_tile, min(comparisons, copy.tile.comparisons))
 
     def store(self, copy: Copy, run: pair_intake.SortedRun, stored: Callable[[], None]) -> None:
-        """Bring a run to the sink, after the copy's earlier ones; ``stored`` is called when that is over."""
-        task = self._side_task(f"store tile {copy.tile.index}", self._store(copy, run, copy.last_store))
+        """Bring a run to the sink, after the tile's earlier ones; ``stored`` is called when that is over."""
+        task = self._side_task(f"store tile {copy.tile.index}", self._store(copy, run))
         task.add_done_callback(lambda _: stored())
         copy.last_store = task
 
@@ -325,10 +325,8 @@ class Comparison:
         if not task.cancelled() and (error := task.exception()) is not None:
             self.fail(error)
 
-    async def _store(self, copy: Copy, run: pair_intake.SortedRun, previous: asyncio.Task[None] | None) -> None:
-        if previous is not None:
-            await asyncio.wait([previous])
-        async with copy.open_tile.storing:
+    async def _store(self, copy: Copy, run: pair_intake.SortedRun) -> None:
+        async with copy.open_tile.storing:  # first come, first served
             if not copy.ended and self._error is None:
                 await self._store_once(copy, run)
 
