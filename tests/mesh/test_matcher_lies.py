@@ -242,6 +242,48 @@ async def test_what_a_liar_stored_is_stored_anew() -> None:
     assert work.sink.stores == 2
 
 
+def _is(message: pb2.Tile, tile: tiles.Tile) -> bool:
+    assert tile.right is not None
+    names = [side.chunks[0].digest.hash for side in (tile.left, tile.right)]
+    return [message.left[0].hash, message.right[0].hash] == names
+
+
+async def test_a_lie_that_is_still_being_stored_does_not_outlive_the_truth() -> None:
+    """The liar's run is on its way to the sink while it is found out and an honest answer comes."""
+    work, wanted = _work(200, pairs_per_run=100)
+    lie_may_land = asyncio.Event()
+
+    class Slow(dispatching.Pairs):
+        async def store(self, *columns: Any) -> None:
+            self.stores += 1
+            if self.stores == 1:
+                await lie_may_land.wait()
+            await super().store(*columns)
+
+    async def lie(tile: pb2.Tile, answers: Answers) -> AsyncIterator[pb2.MatchResponse]:
+        yield _first_run(lambda s, r, t: (s[1:], r[1:], t[1:]))(answers)[0]
+        await waiting.eventually("the lie is on its way", lambda: work.sink.stores)
+        yield answers[-1]
+
+    async def honest(tile: pb2.Tile, answers: Answers) -> AsyncIterator[pb2.MatchResponse]:
+        if not _is(tile, work.plan[0]):
+            await lie_may_land.wait()
+            await asyncio.sleep(0.2)  # the run is not over before the lie has landed
+        for answer in answers:
+            yield answer
+        if _is(tile, work.plan[0]):
+            await asyncio.sleep(0.2)  # the truth lands first, if it may
+            lie_may_land.set()
+
+    work.sink = Slow()
+    async with (
+        scripted_matcher.scripted(scripted_matcher.in_turn(lie, honest), slots=1) as matcher,
+        dispatching.opened_pool(matcher.address, distrust_seconds=0.1, silence_seconds=600.0) as pool,
+    ):
+        await work.finish(pool)
+    work.assert_answered(wanted)
+
+
 async def test_two_matchers_that_disagree_fail_the_run() -> None:
     """The first gave a plausible run and died; what the second finds is different. Nobody can tell who is right."""
     work, _ = _work(100, pairs_per_run=100)
@@ -349,12 +391,7 @@ async def test_a_tile_that_stands_still_is_given_to_another(honest: processes.Pr
         await waiting.eventually("the loser is told", lambda: len(stuck.cancelled) == len(stuck.tiles))
     work.assert_answered(wanted)
     order = [answer.index for answer in work.answers]
-    names = {
-        (tile.left.chunks[0].digest.hash, tile.right.chunks[0].digest.hash): tile.index
-        for tile in work.plan
-        if tile.right
-    }
-    standing = [names[tile.left[0].hash, tile.right[0].hash] for tile in stuck.tiles]
+    standing = [tile.index for message in stuck.tiles for tile in work.plan if _is(message, tile)]
     assert standing and max(order.index(index) for index in standing[:2]) < len(order) - 50
 
 
