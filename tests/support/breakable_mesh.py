@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import pathlib
+import sys
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -161,6 +162,11 @@ class BreakableMesh:
         self._coordinators.append(made)
         return made
 
+    def show_logs(self) -> None:
+        """Print what every coordinator said, for whoever reads why a test failed."""
+        for each in self._coordinators:
+            sys.stdout.write(f"---- coordinator {each.address}\n{each.process.log.read_text()}")
+
     def check_logs(self) -> None:
         """Whatever was broken, no coordinator met anything it had not foreseen."""
         for each in self._coordinators:
@@ -192,4 +198,5 @@ async def breakable(kept: Stores) -> AsyncIterator[BreakableMesh]:
     async with contextlib.AsyncExitStack() as stack:
         mesh = BreakableMesh(kept, stack)
         yield mesh
+        mesh.show_logs()
         mesh.check_logs()

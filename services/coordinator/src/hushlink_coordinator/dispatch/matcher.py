@@ -39,7 +39,7 @@ class Matcher:
         self.speed: float | None = None
         """Comparisons a second of one slot, from the tiles it has finished; None before the first."""
         self.heard = asyncio.get_running_loop().time()
-        """When it last said something, in the event loop's time."""
+        """When it last said something, or began to owe us a word, in the event loop's time."""
         self.silent = False
         """Whether it was taken for hung, and its tiles given to others."""
         self._hello = hello
@@ -57,6 +57,7 @@ class Matcher:
         self._controls: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
         self._chunk_credit = hello.chunk_credit_bytes
         self._chunk_credit_came = asyncio.Event()
+        self._awaits_chunk_credit = False
         self._pair_window = pair_credit_bytes
         self._pair_credit = pair_credit_bytes
         self._arriving: comparison.Copy | None = None
@@ -101,10 +102,13 @@ class Matcher:
         """What would have to be sent for a tile, beside what will be sent for the tiles it has."""
         return self._held.missing_bytes(needs)
 
+    @property
+    def owes_a_word(self) -> bool:
+        """Whether it has something to say now and then: it knows of a tile, or we wait for its credit."""
+        return bool(self._pinned) or self._awaits_chunk_credit
+
     def give(self, work: comparison.Comparison, open_tile: comparison.OpenTile, why: str) -> None:
         """Assign a tile."""
-        if not self._copies:
-            self.heard = asyncio.get_running_loop().time()  # it had nothing to say before
         number = self._last_number = next(self._numbers)
         copy = work.give(open_tile, self, number)
         self._copies[number] = copy
@@ -303,15 +307,29 @@ class Matcher:
         view = memoryview(data)
         offset = 0
         while offset < len(view):
-            while self._chunk_credit <= 0:
-                self._chunk_credit_came.clear()
-                await self._chunk_credit_came.wait()
+            if self._chunk_credit <= 0:
+                await self._chunk_credit_given()
             piece = view[offset : offset + min(framing.PIECE_BYTES, self._chunk_credit)]
             self._chunk_credit -= len(piece)
             await self._link.send_chunk(digest, offset, bytes(piece))
             offset += len(piece)
         meters.CHUNK_BYTES.inc(len(view))
         self._held.sent(digest)
+
+    async def _chunk_credit_given(self) -> None:
+        self._begin_to_listen()
+        self._awaits_chunk_credit = True
+        try:
+            while self._chunk_credit <= 0:
+                self._chunk_credit_came.clear()
+                await self._chunk_credit_came.wait()
+        finally:
+            self._awaits_chunk_credit = False
+
+    def _begin_to_listen(self) -> None:
+        """It is about to owe us a word; before, it may have had nothing to say for long."""
+        if not self.owes_a_word:
+            self.heard = asyncio.get_running_loop().time()
 
     def _widen(self, pairs_per_run: int) -> None:
         """See to it that whole runs of a tile fit in the credit."""
@@ -361,9 +379,12 @@ class Matcher:
                 self._needed_bytes -= digest.size_bytes
 
     def _pin(self, copy: comparison.Copy) -> None:
+        self._begin_to_listen()
         self._pinned.add(copy)
         self._held.pin(copy.open_tile.needs)
 
     def _unpin(self, copy: comparison.Copy) -> None:
         self._pinned.remove(copy)
         self._held.unpin(copy.open_tile.needs)
+        if not self.owes_a_word:
+            self.silent = False  # with nothing left to say it could never show that it is back

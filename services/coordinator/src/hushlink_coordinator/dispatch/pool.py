@@ -246,7 +246,7 @@ class MatcherPool:
             await asyncio.sleep(self._settings.tick_seconds)
             now = asyncio.get_running_loop().time()
             for each in self._matchers.values():
-                if each.copies and not each.silent and now - each.heard > self._settings.silence_seconds:
+                if each.owes_a_word and not each.silent and now - each.heard > self._settings.silence_seconds:
                     each.suspect()
             for opened in self._comparisons:
                 self._find_stalled(opened, now)
