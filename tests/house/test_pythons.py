@@ -19,7 +19,7 @@ _LEFT_OUT = ("native/tests/test_anonlink.py", "native/tests/test_c.py", "tests/u
 def test_domain_kernel_and_encoder_work(version: str, wheels: dict[str, pathlib.Path], tmp_path: pathlib.Path):
     if not capabilities.required():
         capabilities.skip(f"Python {version} is tested by CI alone: set TESTS_REQUIRE_ALL=1 to do it here")
-    pins = ("test", "dataset")
+    pins = ("test", "alone")
     there = installations.installed(tmp_path, _PYTHONS[version], "hushlink-encoder", wheels, pins)
     assert there.run("-c", "import sys; print('%d.%d' % sys.version_info[:2])").strip() == version
     unit = repository.ROOT / "tests" / "unit"
