@@ -24,7 +24,6 @@ OLDEST_PYTHON = 11
 _NEWEST_CONCEIVABLE_PYTHON = 20
 
 _EXCUSES = (
-    "the oracle clkhash",  # not among the pins
     "other accounts may not enter this checkout",
     "which every account may run",
 )
