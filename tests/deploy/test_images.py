@@ -22,6 +22,7 @@ from hushlink.coordinator.v1 import result_service_pb2 as result_pb
 from hushlink.coordinator.v1 import run_service_pb2 as run_pb
 from hushlink.encoder.v1 import encoder_service_pb2_grpc
 from hushlink_client.dev import folder, object_store, ports, postgres, processes
+from hushlink_domain import errors
 from hushlink_encoder import schemas
 from tests.support import capabilities, containers, encoding, people, repository
 from tests.support import mesh as meshes
@@ -205,6 +206,22 @@ def test_the_encoders_container_publishes_to_the_coordinators(mesh: _Mesh, tmp_p
         results = result_service_pb2_grpc.ResultServiceStub(channel)
         frames = list(results.ReadGroups(reading, metadata=owner, timeout=_CALL_SECONDS))
     assert sum(len(frame.page.member_counts) for frame in frames) == len(people.true_groups(files))
+
+
+def test_secrets_that_the_encoders_user_may_not_read_are_no_riddle(
+    engine: containers.Engine, images: dict[str, str], tmp_path: pathlib.Path
+) -> None:
+    address = f"{ports.LOOPBACK}:{ports.any_free()}"
+    (tmp_path / encoding.KEY).write_bytes(encoding.SECRET)
+    tmp_path.chmod(0o700)
+    settings = {"HUSHLINK_LISTEN": address, "HUSHLINK_KEYS": "/keys"}
+    with engine.running(images["encoder"], "keyless", settings, "--volume", f"{tmp_path}:/keys:ro") as container:
+        _wait_until_serving(address, container)
+        with grpc.insecure_channel(address) as channel, pytest.raises(grpc.RpcError) as refused:
+            stub = encoder_service_pb2_grpc.EncoderServiceStub(channel)
+            list(stub.Encode(iter(encoding.encode_frames([encoding.header()])), timeout=_CALL_SECONDS))
+        assert encoding.refused(refused.value).reason is errors.Reason.KEY_UNKNOWN
+        assert "may not enter the folder of secrets" in container.logs()
 
 
 def test_a_container_that_is_asked_to_stop_ends_well(

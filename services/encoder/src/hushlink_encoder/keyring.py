@@ -40,18 +40,24 @@ class Keyring:
                 key_name="",
             )
         path = self._folder / name
-        if not path.is_file():
-            raise errors.CallerError(
-                errors.Reason.KEY_UNKNOWN,
-                f"this encoder holds no secret named {name!r}: correct the name, or ask its operator to add it",
-                key_name=name,
-            )
         try:
+            if not path.is_file():
+                raise errors.CallerError(
+                    errors.Reason.KEY_UNKNOWN,
+                    f"this encoder holds no secret named {name!r}: correct the name, or ask its operator to add it",
+                    key_name=name,
+                )
             return keys.read_secret(path)
+        except PermissionError:
+            raise self._unusable(name, "this process may not enter the folder of secrets") from None
         except keys.InvalidSecret as fault:
-            logger.error("a secret cannot be used", extra={"key_name": name, "cause": fault.message})
-            raise errors.StateError(
-                errors.Reason.KEY_UNKNOWN,
-                f"this encoder cannot use its secret named {name!r}: its operator finds the cause in its log",
-                key_name=name,
-            ) from None
+            raise self._unusable(name, fault.message) from None
+
+    @staticmethod
+    def _unusable(name: str, cause: str) -> errors.StateError:
+        logger.error("a secret cannot be used", extra={"key_name": name, "cause": cause})
+        return errors.StateError(
+            errors.Reason.KEY_UNKNOWN,
+            f"this encoder cannot use its secret named {name!r}: its operator finds the cause in its log",
+            key_name=name,
+        )
