@@ -52,17 +52,13 @@ class Interceptor(grpc.aio.ServerInterceptor):
 
         async def single(request: Any, context: Context) -> Any:
             started = time.monotonic()
+            own = asyncio.timeout(limit)
             try:
                 _check_protocol(context)
-                async with asyncio.timeout(limit):
+                async with own:
                     answer = await behaviour(request, context)
-            except TimeoutError:
-                telemetry.CALLS.labels(method, "DEADLINE_EXCEEDED").inc()
-                await context.abort(
-                    grpc.StatusCode.DEADLINE_EXCEEDED, "the service's own time limit for a call ran out"
-                )
             except Exception as error:
-                await _refuse(method, error, context)
+                await _refuse(method, _took_too_long(limit) if own.expired() else error, context)
             telemetry.CALLS.labels(method, "OK").inc()
             if bounded:
                 telemetry.CALL_SECONDS.labels(method).observe(time.monotonic() - started)
@@ -85,6 +81,15 @@ class Interceptor(grpc.aio.ServerInterceptor):
             telemetry.CALLS.labels(method, "OK").inc()
 
         return streaming
+
+
+def _took_too_long(seconds: float | None) -> errors.CapacityError:
+    return errors.CapacityError(
+        errors.Reason.LIMIT_EXCEEDED,
+        f"the answer took longer than {seconds:g} seconds, this service's own limit: try again later",
+        limit="unary_timeout_seconds",
+        allowed=seconds,
+    )
 
 
 def _check_protocol(context: Context) -> None:

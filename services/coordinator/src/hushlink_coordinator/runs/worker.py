@@ -94,27 +94,29 @@ class Worker:
     async def _settle(self, lease: runs.Lease, error: Exception) -> None:
         """Decide what becomes of a run whose work ended with an error."""
         causes = list(_causes(error))
-        if any(isinstance(cause, run_store.LeaseLostError) for cause in causes):
-            meters.RUNS.labels("lease lost").inc()
-            logger.warning("lease lost", extra={"run": lease.run_id, "fence": lease.fence})
-            await self._leave_nothing(lease)
-            return
+        kinds = {type(cause) for cause in causes}
         try:
-            if any(isinstance(cause, CancelRequestedError) for cause in causes):
+            if run_store.LeaseLostError in kinds:
+                await self._lost(lease)
+            elif CancelRequestedError in kinds:
                 await self._cancelled(lease)
             else:
                 await self._stumbled(lease, causes[0])
-        except (run_store.LeaseLostError, errors.CapacityError):
+        except run_store.LeaseLostError:  # which may be found out late: what others deleted can't be read any more
+            await self._lost(lease)
+        except errors.CapacityError:
             logger.warning("the run rests until its lease runs out", extra={"run": lease.run_id})
 
-    async def _leave_nothing(self, lease: runs.Lease) -> None:
+    async def _lost(self, lease: runs.Lease) -> None:
         """See to what we wrote after others had ended the run, or deleted its project, and looked for leftovers."""
+        meters.RUNS.labels("lease lost").inc()
+        logger.warning("lease lost", extra={"run": lease.run_id, "fence": lease.fence})
         with contextlib.suppress(errors.CapacityError):
             await self._rooms.runs.remember_pairs(lease.run_id)
         await deletion.undo_writes(self._projects, self._rooms.objects, lease.project_id)
 
     async def _released(self, lease: runs.Lease, attempts: int, retry_seconds: float) -> None:
-        with contextlib.suppress(errors.CapacityError):
+        with contextlib.suppress(errors.CapacityError, run_store.LeaseLostError):
             await self._rooms.runs.release(lease, attempts, retry_seconds)
 
     async def _heartbeat(self, lease: runs.Lease) -> None:

@@ -161,11 +161,17 @@ class RunStore:
         return bool(cancel)
 
     async def release(self, lease: runs.Lease, attempts: int, retry_seconds: float) -> None:
-        """Give a lease back: anybody may take it after ``retry_seconds``."""
+        """Give a lease back: anybody may take it after ``retry_seconds``.
+
+        Raises:
+            LeaseLostError: another process has it.
+        """
         async with self._database.transaction() as database:
-            await _sql.release_lease(
+            released = await _sql.release_lease(
                 database, run_id=lease.run_id, fence=lease.fence, attempts=attempts, retry_seconds=retry_seconds
             )
+            if released is None:
+                raise LeaseLostError
             await changes.announce(database, changes.WORK)
 
     async def enter(self, lease: runs.Lease, stage: states.RunState) -> None:

@@ -64,12 +64,12 @@ UPDATE runs SET pairs_left = false WHERE run_id = :run_id;
 UPDATE runs SET lease_holder = :holder, fence = fence + 1,
     lease_until = clock_timestamp() + make_interval(secs => :lease_seconds::double precision)
 WHERE run_id = (
-    SELECT r.run_id FROM runs r
-    WHERE r.state NOT IN ('succeeded', 'failed', 'cancelled')
+    SELECT r.run_id FROM runs r JOIN projects p USING (project_id)
+    WHERE p.delete_time IS NULL AND r.state NOT IN ('succeeded', 'failed', 'cancelled')
       AND (r.lease_until IS NULL OR r.lease_until <= clock_timestamp())
       AND (r.cancel_requested OR NOT EXISTS (
-          SELECT FROM parties p LEFT JOIN uploads u USING (project_id, party)
-          WHERE p.project_id = r.project_id AND u.seal_time IS NULL))
+          SELECT FROM parties t LEFT JOIN uploads u USING (project_id, party)
+          WHERE t.project_id = r.project_id AND u.seal_time IS NULL))
     ORDER BY r.create_time, r.run_id
     FOR UPDATE OF r SKIP LOCKED
     LIMIT 1
@@ -82,10 +82,12 @@ UPDATE runs SET lease_until = clock_timestamp() + make_interval(secs => :lease_s
 WHERE run_id = :run_id AND fence = :fence AND lease_holder IS NOT NULL
 RETURNING cancel_requested;
 
--- name: release_lease!
+-- name: release_lease$
+-- Give a lease back; nothing if it is lost.
 UPDATE runs SET lease_holder = NULL, attempts = :attempts,
     lease_until = clock_timestamp() + make_interval(secs => :retry_seconds::double precision)
-WHERE run_id = :run_id AND fence = :fence;
+WHERE run_id = :run_id AND fence = :fence
+RETURNING run_id;
 
 -- name: enter_stage$
 -- Move a run to a stage, leave the one before; nothing if the lease is lost.
