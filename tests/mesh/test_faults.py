@@ -321,13 +321,14 @@ async def test_the_wire_breaks_while_uploading(mesh: breakable_mesh.BreakableMes
             wired.cut()
             refusal = await wire.refusal(stream.call)
             assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "")
+    # A new channel: a call right after the cut could still be put on the connection that is just dying.
+    async with at(coordinator, project) as project:
         kept = await project.upload_of(0)
         assert kept.state == upload_service_pb2.UPLOAD_STATE_OPEN
         assert kept.committed_rows >= CHUNK_ROWS
         receipt = await project.upload(0, rows, 100, first_row=kept.committed_rows)
         assert receipt.upload_id == kept.upload_id
         assert receipt.digest.hash == hashlib.sha256(rows.tobytes()).digest()
-        assert wired.connections == 2
         await project.upload(1, others)
         assert await project.groups(await project.run(THRESHOLD)) == expected()
         await tidied(mesh, project)
