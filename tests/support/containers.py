@@ -188,6 +188,14 @@ def engine() -> Iterator[Engine]:
             yield podman
         finally:
             podman.run("system", "reset", "--force")
+            _unmount(folder)
+
+
+def _unmount(folder: pathlib.Path) -> None:
+    """Take away what is still mounted below ``folder``, as after a build that was cut."""
+    mounted = [line.split()[4] for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines()]
+    for place in sorted((place for place in mounted if pathlib.Path(place).is_relative_to(folder)), reverse=True):
+        subprocess.run(["umount", "--lazy", place], check=True)
 
 
 def _mirror() -> tuple[str, str]:
