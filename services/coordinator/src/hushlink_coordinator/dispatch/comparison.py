@@ -17,6 +17,9 @@ logger = logging.getLogger(__name__)
 WINDOW = 128
 """How many waiting tiles are looked at to find the one that suits a matcher best."""
 
+STORE_SECONDS = 3.0
+"""How long the sink may take to finish what it was given when a comparison is given up."""
+
 UNREAD_ANSWERS = 1024
 """With so many answers that nobody took yet, no more tiles are given out."""
 
@@ -152,7 +155,11 @@ class Comparison:
                 yield answer
 
     async def close(self) -> None:
-        """Let go of every tile; returns when nothing of it runs any more."""
+        """Let go of every tile; returns when nothing of it runs any more.
+
+        What is on its way into the sink may finish, so that whoever deletes it afterwards finds it: bytes that were
+        sent to a store can't be called back.
+        """
         self._closed = True
         self._waiting.clear()
         for open_tile in self._open.values():
@@ -160,6 +167,8 @@ class Comparison:
                 self._let_go(copy, "cancelled")
         self._open.clear()
         stores = list(self._stores)
+        if stores:
+            await asyncio.wait(stores, timeout=STORE_SECONDS)
         for store in stores:
             store.cancel()
         await asyncio.gather(*stores, return_exceptions=True)
