@@ -4,7 +4,7 @@
 #define HL_WIDTH_MAX ...
 #define HL_MERGE_MAX_RUNS ...
 
-typedef enum { HL_OK, HL_DONE, HL_CANCELLED, HL_BAD_ARGUMENT, HL_UNSUPPORTED, HL_NO_MEMORY, ... } hl_status;
+typedef enum { HL_OK, HL_DONE, HL_CANCELLED, HL_BAD_ARGUMENT, HL_UNSUPPORTED, HL_NO_MEMORY, HL_CONTRADICTION, ... } hl_status;
 typedef enum { HL_DICE, HL_JACCARD, HL_HAMMING, HL_COSINE, HL_OVERLAP, ... } hl_metric;
 typedef enum { HL_PORTABLE, HL_POPCNT, HL_AVX2, HL_AVX512, HL_NEON, ... } hl_path;
 typedef enum { HL_PRUNE_AUTO, HL_PRUNE_OFF, ... } hl_pruning;
@@ -100,6 +100,7 @@ typedef struct {
     double merge_threshold;
     int32_t deduplicated;
     int32_t within_datasets;
+    int32_t spill_file;
     ...;
 } hl_greedy_settings;
 typedef struct {
@@ -115,6 +116,8 @@ typedef struct {
 int hl_greedy_new(const hl_greedy_settings *settings, hl_greedy **out);
 void hl_greedy_free(hl_greedy *solver);
 int hl_greedy_feed(hl_greedy *solver, const hl_greedy_batch *batch, uint64_t *bad);
+int hl_greedy_link(hl_greedy *solver, const hl_greedy_batch *batch, uint64_t *bad);
 uint64_t hl_greedy_memory(const hl_greedy *solver);
+uint64_t hl_greedy_spilled(const hl_greedy *solver);
 void hl_greedy_measure(const hl_greedy *solver, uint64_t *groups, uint64_t *members);
 int hl_greedy_groups(hl_greedy *solver, uint64_t *offsets, uint16_t *datasets, uint32_t *rows);

@@ -28,7 +28,8 @@ typedef enum hl_status {
     HL_CANCELLED = 2,     /* hl_signals.cancel was seen; the join may be continued */
     HL_BAD_ARGUMENT = -1, /* a size, pointer, row or threshold outside its range */
     HL_UNSUPPORTED = -2,  /* a metric or instruction set that this build or machine does not have */
-    HL_NO_MEMORY = -3     /* the solver of groups could not grow */
+    HL_NO_MEMORY = -3,    /* the solver of groups could not grow: no memory, or no space in its file */
+    HL_CONTRADICTION = -4 /* known links would put two records of one dataset in a group that must not hold them */
 } hl_status;
 
 typedef enum hl_metric {
@@ -200,6 +201,9 @@ typedef struct hl_greedy_settings {
     double merge_threshold;   /* in [0, 1] */
     int32_t deduplicated;     /* 1: a group never holds two records of one dataset */
     int32_t within_datasets;  /* 1: pairs may join two records of the same dataset */
+    int32_t spill_file;       /* 0: counts between groups are kept in memory. Else the descriptor of an empty file,
+                                 open for reading and writing, that holds them and outlives the solver (Linux only;
+                                 elsewhere HL_UNSUPPORTED): the system may write them out and drop them */
 } hl_greedy_settings;
 
 typedef struct hl_greedy_batch {
@@ -213,7 +217,8 @@ typedef struct hl_greedy_batch {
 } hl_greedy_batch;
 
 /* The solver owns memory of its own: 12 bytes per record (20 while hl_greedy_groups runs) and, where
- * counts between groups are needed, 4 more and up to 80 bytes per pair of groups that have met. */
+ * counts between groups are needed, 4 more and up to 80 bytes per pair of groups that have met, which may lie
+ * in a file. */
 int hl_greedy_new(const hl_greedy_settings *settings, hl_greedy **out);
 void hl_greedy_free(hl_greedy *solver);
 
@@ -221,7 +226,13 @@ void hl_greedy_free(hl_greedy *solver);
  * HL_BAD_ARGUMENT, and *bad is the position of its first bad pair. HL_NO_MEMORY ends the solver. */
 int hl_greedy_feed(hl_greedy *solver, const hl_greedy_batch *batch, uint64_t *bad);
 
-uint64_t hl_greedy_memory(const hl_greedy *solver); /* bytes held now */
+/* Known links: the records of each pair are in one group from the start, whatever their score and
+ * merge_threshold. Before the first pair that is fed, else HL_UNSUPPORTED. A batch with a bad pair changes nothing:
+ * HL_BAD_ARGUMENT. HL_CONTRADICTION ends the solver: *bad is the first link that contradicts those before it. */
+int hl_greedy_link(hl_greedy *solver, const hl_greedy_batch *batch, uint64_t *bad);
+
+uint64_t hl_greedy_memory(const hl_greedy *solver);  /* bytes of memory held now */
+uint64_t hl_greedy_spilled(const hl_greedy *solver); /* bytes of its file in use now */
 
 /* Groups of at least two records so far, and the records in them. */
 void hl_greedy_measure(const hl_greedy *solver, uint64_t *groups, uint64_t *members);

@@ -7,8 +7,7 @@
  *
  * Byte sums: where every limit fits, a sum starts at 254 - limit and saturates, so a pair is out
  * exactly when its byte is 255. Elsewhere sums are widened to 16 bits at least every 63 columns. */
-#include "hushlink_private.h"
-#include "plan.h"
+#include "columns.h"
 
 #if defined(HL_X86)
 #include <immintrin.h>
@@ -42,60 +41,40 @@ HL_TARGET_AVX2 static inline uint32_t row_distance(const uint8_t *a, const uint8
 
 /* ---- loading ------------------------------------------------------------------------------ */
 
-/* The words whose nibbles are compared: the row's, or its sketch. */
-static void row_words(const hl_join *join, const uint8_t *row, uint64_t *words)
-{
-    uint32_t count = (join->width_bytes + 7) / 8, fold = join->plan.fold_words;
-    if (!fold)
-        fold = count;
-    memset(words, 0, fold * sizeof *words);
-    for (uint32_t i = 0, w = 0; i < count; i++, w = w + 1 == fold ? 0 : w + 1)
-        words[w] ^= hl_word(row, join->width_bytes, i);
-}
-
 static void load_columns(hl_join *join)
 {
-    uint64_t words[HL_WIDTH_MAX / 8];
-    uint32_t columns = join->plan.columns;
-    for (uint32_t r = 0; r < join->block_count; r++) {
-        uint8_t *at = join->block_columns + (size_t)(r / GROUP) * columns * GROUP + r % GROUP;
-        row_words(join, join->block_rows + (size_t)r * join->width_bytes, words);
-        for (uint32_t c = 0; c < columns; c++, at += GROUP)
-            *at = words[c / 16] >> (c % 16 * 4) & 15;
-    }
-}
-
-static int32_t clamped(int32_t value, int32_t low, int32_t high)
-{
-    return value < low ? low : value > high ? high : value;
-}
-
-static void load_limits(hl_join *join)
-{
-    join->block_limit_max = -1;
-    for (uint32_t r = 0; r < HL_RIGHT_BLOCK; r++) {
-        int32_t limit = r < join->block_count ? join->right_limits[join->block_popcounts[r]] : -1;
-        join->block_limits[r] = (int16_t)clamped(limit, INT16_MIN, INT16_MAX);
-        join->block_byte_starts[r] = (uint8_t)clamped(254 - limit, 0, 255);
-        if (limit > join->block_limit_max)
-            join->block_limit_max = limit;
-    }
+    uint64_t words[GROUP];
+    uint8_t *at = join->block_columns;
+    for (uint32_t first = 0; first < join->block_count; first += GROUP)
+        for (uint32_t w = 0; w < hl_compared_count(join); w++) {
+            hl_group_words(join, first, GROUP, w, words);
+            for (uint32_t byte = 0; byte < 8; byte++, at += 2 * GROUP)
+                for (uint32_t r = 0; r < GROUP; r++) {
+                    uint8_t bits = (uint8_t)(words[r] >> 8 * byte);
+                    at[r] = bits & 15;
+                    at[GROUP + r] = bits >> 4;
+                }
+        }
 }
 
 static void avx2_load(hl_join *join)
 {
     load_columns(join);
-    load_limits(join);
+    hl_load_limits(join);
 }
 
+/* The table of every column of every query. */
 static void load_queries(hl_join *join)
 {
-    uint64_t words[HL_WIDTH_MAX / 8];
+    uint32_t count = hl_compared_count(join);
     for (uint32_t q = 0; q < HL_STRIPE; q++) {
-        uint8_t *at = join->query_tables + 16 * (size_t)q;
-        row_words(join, join->query_rows[q < join->queries ? q : 0], words);
-        for (uint32_t c = 0; c < join->plan.columns; c++, at += 16 * HL_STRIPE)
-            memcpy(at, nibble_distance[words[c / 16] >> (c % 16 * 4) & 15], 16);
+        uint8_t *at = join->query_columns + 16 * (size_t)q;
+        const uint8_t *row = join->query_rows[q < join->queries ? q : 0];
+        for (uint32_t w = 0; w < count; w++) {
+            uint64_t word = hl_compared_word(join, row, w);
+            for (uint32_t c = 0; c < 16; c++, at += 16 * HL_STRIPE, word >>= 4)
+                memcpy(at, nibble_distance[word & 15], 16);
+        }
     }
 }
 
@@ -142,34 +121,6 @@ HL_TARGET_AVX2 static inline uint64_t mask_of(__m256i low, __m256i high)
     return (uint32_t)_mm256_movemask_epi8(low) | (uint64_t)(uint32_t)_mm256_movemask_epi8(high) << 32;
 }
 
-/* Columns of the next segment, given those done. */
-static inline uint32_t segment_length(const hl_plan *plan, uint32_t done)
-{
-    uint32_t length = done < plan->first_check ? plan->first_check - done : plan->check_every;
-    return length < plan->columns - done ? length : plan->columns - done;
-}
-
-/* Test the survivors of a group in full. */
-HL_TARGET_AVX2 static void verify(hl_join *join, uint32_t query, uint32_t first, uint64_t mask)
-{
-    for (; mask; mask &= mask - 1) {
-        uint32_t row = first + (uint32_t)__builtin_ctzll(mask);
-        uint32_t a = join->query_popcounts[query], b = join->block_popcounts[row];
-        uint32_t distance = row_distance(join->query_rows[query],
-            join->block_rows + (size_t)row * join->width_bytes, join->width_bytes);
-        uint32_t common = (a + b - distance) / 2;
-        if (hl_accepts(join, a, b, common))
-            hl_hit_add(join, query, row, common);
-    }
-}
-
-/* Rows of the group that exist. */
-static inline uint64_t group_mask(const hl_join *join, uint32_t first)
-{
-    uint32_t rows = join->block_count - first;
-    return rows >= 64 ? UINT64_MAX : ((uint64_t)1 << rows) - 1;
-}
-
 HL_TARGET_AVX2 static void scan_bytes(hl_join *join)
 {
     const __m256i out = _mm256_set1_epi8(-1);
@@ -184,9 +135,9 @@ HL_TARGET_AVX2 static void scan_bytes(hl_join *join)
         }
         bool alive = true;
         for (uint32_t done = 0; alive && done < join->plan.columns;) {
-            uint32_t length = segment_length(&join->plan, done);
+            uint32_t length = hl_segment_length(&join->plan, done);
             add_columns(columns + (size_t)done * GROUP,
-                join->query_tables + (size_t)done * 16 * HL_STRIPE, length, sums);
+                join->query_columns + (size_t)done * 16 * HL_STRIPE, length, sums);
             done += length;
             __m256i all = sums[0];
             for (uint32_t s = 1; s < SUMS; s++)
@@ -196,8 +147,8 @@ HL_TARGET_AVX2 static void scan_bytes(hl_join *join)
         if (!alive)
             continue;
         for (uint32_t q = 0; q < join->queries; q++)
-            verify(join, q, first, group_mask(join, first) & ~mask_of(
-                _mm256_cmpeq_epi8(sums[2 * q], out), _mm256_cmpeq_epi8(sums[2 * q + 1], out)));
+            hl_verify(join, q, first, hl_group_mask(join, first, GROUP) & ~mask_of(
+                _mm256_cmpeq_epi8(sums[2 * q], out), _mm256_cmpeq_epi8(sums[2 * q + 1], out)), row_distance);
     }
 }
 
@@ -217,21 +168,72 @@ HL_TARGET_AVX2 static inline uint32_t within(const __m256i sums[2], const int16_
     return ~(uint32_t)_mm256_movemask_epi8(_mm256_permute4x64_epi64(over, 0xD8));
 }
 
-/* Survivors whose columns were the whole row: their distance is known. */
+/* For every choice of 4 values of 16 bits, the bytes that move the chosen ones to the front. */
+#define AT(i) 2 * (i), 2 * (i) + 1
+static const uint8_t packing[16][8] __attribute__((aligned(16))) = {
+    {0}, {AT(0)}, {AT(1)}, {AT(0), AT(1)}, {AT(2)}, {AT(0), AT(2)}, {AT(1), AT(2)}, {AT(0), AT(1), AT(2)},
+    {AT(3)}, {AT(0), AT(3)}, {AT(1), AT(3)}, {AT(0), AT(1), AT(3)}, {AT(2), AT(3)}, {AT(0), AT(2), AT(3)},
+    {AT(1), AT(2), AT(3)}, {AT(0), AT(1), AT(2), AT(3)}};
+
+/* Add 4 rows to the hits, of which `kept` count: what is written behind them is overwritten by the next. */
+HL_TARGET_AVX2 static inline uint32_t pack(
+    const hl_hits *hits, uint32_t count, uint32_t kept, __m128i rows, __m128i sums, __m128i common)
+{
+    __m128i moves = _mm_loadl_epi64((const __m128i *)(const void *)packing[kept]);
+    _mm_storel_epi64((__m128i *)(void *)(hits->rows + count), _mm_shuffle_epi8(rows, moves));
+    _mm_storel_epi64((__m128i *)(void *)(hits->sums + count), _mm_shuffle_epi8(sums, moves));
+    _mm_storel_epi64((__m128i *)(void *)(hits->common + count), _mm_shuffle_epi8(common, moves));
+    return count + (uint32_t)__builtin_popcount(kept);
+}
+
+/* 8 values of 32 bits as 16 bits. */
+HL_TARGET_AVX2 static inline __m128i narrowed(__m256i values)
+{
+    return _mm_packus_epi32(_mm256_castsi256_si128(values), _mm256_extracti128_si256(values, 1));
+}
+
+/* A whole group whose distances are known, 8 rows at a time and without a branch. */
+HL_TARGET_AVX2 static void accept_dense(hl_join *join, uint32_t query, uint32_t first, const uint16_t *distances)
+{
+    hl_hits hits = join->hits[query];
+    const int *least = (const int *)(const void *)join->smallest_common;
+    __m256i a = _mm256_set1_epi32((int)join->query_popcounts[query]);
+    __m128i rows = _mm_add_epi16(_mm_set1_epi16((short)first), _mm_set_epi16(7, 6, 5, 4, 3, 2, 1, 0));
+    for (uint32_t at = 0; at < GROUP; at += 8, rows = _mm_add_epi16(rows, _mm_set1_epi16(8))) {
+        const uint32_t *popcounts = join->block_popcounts + first + at;
+        __m256i sum = _mm256_add_epi32(a, _mm256_loadu_si256((const __m256i *)(const void *)popcounts));
+        __m256i distance = _mm256_cvtepu16_epi32(_mm_load_si128((const __m128i *)(const void *)(distances + at)));
+        __m256i common = _mm256_srli_epi32(_mm256_sub_epi32(sum, distance), 1);
+        __m256i needed = _mm256_i32gather_epi32(least, sum, 4);
+        __m256i met = _mm256_cmpeq_epi32(_mm256_max_epu32(common, needed), common);
+        uint32_t kept = (uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(met));
+        __m128i sums = narrowed(sum), commons = narrowed(common);
+        hits.count = pack(&hits, hits.count, kept & 15, rows, sums, commons);
+        hits.count = pack(&hits, hits.count, kept >> 4, _mm_srli_si128(rows, 8), _mm_srli_si128(sums, 8),
+                          _mm_srli_si128(commons, 8));
+    }
+    join->hits[query].count = hits.count;
+}
+
+/* Survivors whose columns were the whole row: their distances are the sums. */
 HL_TARGET_AVX2 static void accept(
     hl_join *join, uint32_t query, uint32_t first, uint64_t mask, const __m256i sums[4])
 {
     uint16_t distances[GROUP] __attribute__((aligned(32)));
     for (uint32_t s = 0; s < 4; s++)
         _mm256_store_si256((__m256i *)(void *)(distances + 16 * s), sums[s]);
-    uint32_t a = join->query_popcounts[query];
-    for (; mask; mask &= mask - 1) {
-        uint32_t at = (uint32_t)__builtin_ctzll(mask);
-        uint32_t b = join->block_popcounts[first + at];
-        uint32_t common = (a + b - distances[at]) / 2;
-        if (hl_accepts(join, a, b, common))
-            hl_hit_add(join, query, first + at, common);
-    }
+    bool whole = join->smallest_common && hl_group_rows(join, first, GROUP) == GROUP;
+    if (whole && __builtin_popcountll(mask) >= (int)HL_DENSE)
+        accept_dense(join, query, first, distances);
+    else
+        hl_accept(join, query, first, mask, distances);
+}
+
+/* The largest left part of a limit that 16-bit sums need. */
+HL_TARGET_AVX2 static inline __m256i left_limit(const hl_join *join, uint32_t query)
+{
+    int32_t limit = join->left_limits[join->query_popcounts[query]];
+    return _mm256_set1_epi16((short)hl_clamped(limit, 0, INT16_MAX));
 }
 
 HL_TARGET_AVX2 static void scan_words(hl_join *join)
@@ -242,19 +244,20 @@ HL_TARGET_AVX2 static void scan_words(hl_join *join)
         uint64_t masks[HL_STRIPE], alive = 1;
         memset(sums, 0, sizeof sums);
         for (uint32_t done = 0; alive && done < join->plan.columns;) {
-            uint32_t length = segment_length(&join->plan, done);
+            uint32_t length = hl_segment_length(&join->plan, done);
             __m256i bytes[SUMS];
             memset(bytes, 0, sizeof bytes);
             length = length < SEGMENT_MOST ? length : SEGMENT_MOST;
             add_columns(columns + (size_t)done * GROUP,
-                join->query_tables + (size_t)done * 16 * HL_STRIPE, length, bytes);
+                join->query_columns + (size_t)done * 16 * HL_STRIPE, length, bytes);
             done += length;
-            alive = 0;
             for (uint32_t s = 0; s < SUMS; s++)
                 widen(bytes[s], sums + 2 * (size_t)s);
+            if (done < join->plan.first_check)
+                continue;
+            alive = 0;
             for (uint32_t q = 0; q < join->queries; q++) {
-                __m256i limit = _mm256_set1_epi16(
-                    (short)clamped(join->left_limits[join->query_popcounts[q]], 0, INT16_MAX));
+                __m256i limit = left_limit(join, q);
                 masks[q] = within(sums + 4 * (size_t)q, join->block_limits + first, limit) |
                            (uint64_t)within(sums + 4 * (size_t)q + 2, join->block_limits + first + 32, limit) << 32;
                 alive |= masks[q];
@@ -263,24 +266,19 @@ HL_TARGET_AVX2 static void scan_words(hl_join *join)
         if (!alive)
             continue;
         for (uint32_t q = 0; q < join->queries; q++) {
+            masks[q] &= hl_group_mask(join, first, GROUP);
             if (join->plan.fold_words)
-                verify(join, q, first, masks[q] & group_mask(join, first));
+                hl_verify(join, q, first, masks[q], row_distance);
             else
-                accept(join, q, first, masks[q] & group_mask(join, first), sums + 4 * (size_t)q);
+                accept(join, q, first, masks[q], sums + 4 * (size_t)q);
         }
     }
 }
 
 static void avx2_scan(hl_join *join)
 {
-    int32_t left_most = 0;
-    for (uint32_t q = 0; q < join->queries; q++) {
-        int32_t limit = join->left_limits[join->query_popcounts[q]];
-        left_most = limit > left_most ? limit : left_most;
-        join->hit_counts[q] = 0;
-    }
     load_queries(join);
-    if (left_most + join->block_limit_max <= 254 && left_most <= 255)
+    if (hl_limits_fit_bytes(join))
         scan_bytes(join);
     else
         scan_words(join);
@@ -299,11 +297,18 @@ HL_TARGET_POPCNT static void avx2_popcounts(
     hl_popcnt.popcounts(rows, count, width_bytes, out);
 }
 
+HL_TARGET_AVX2 static void avx2_scores(
+    const hl_join *join, uint32_t query, uint32_t from, uint32_t count, double *out)
+{
+    hl_scores(join, query, from, count, out);
+}
+
 const hl_path_functions hl_avx2 = {
     .popcounts = avx2_popcounts,
     .choose = avx2_choose,
     .load = avx2_load,
     .scan = avx2_scan,
+    .scores = avx2_scores,
     .small = &hl_popcnt,
     .small_rows = 96,
 };

@@ -2,7 +2,6 @@
  * so that merging two groups touches only the counts of the one that vanishes. */
 #include "counts.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define NONE UINT32_MAX
@@ -51,12 +50,12 @@ static uint32_t side_of(const hl_count *entry, uint32_t group) { return entry->g
 static void link_side(hl_counts *counts, uint32_t index, uint32_t side)
 {
     hl_count *entry = &counts->entries[index];
-    uint32_t group = entry->groups[side], head = counts->heads[group];
+    uint32_t group = entry->groups[side], head = counts->heads[group] - 1;
     entry->prev[side] = NONE;
     entry->next[side] = head;
     if (head != NONE)
         counts->entries[head].prev[side_of(&counts->entries[head], group)] = index;
-    counts->heads[group] = index;
+    counts->heads[group] = index + 1;
 }
 
 static void unlink_side(hl_counts *counts, uint32_t index, uint32_t side)
@@ -68,37 +67,33 @@ static void unlink_side(hl_counts *counts, uint32_t index, uint32_t side)
     if (prev != NONE)
         counts->entries[prev].next[side_of(&counts->entries[prev], group)] = next;
     else
-        counts->heads[group] = next;
+        counts->heads[group] = next + 1;
 }
 
 /* Twice the entries, and slots for them. */
 static bool grow(hl_counts *counts)
 {
     uint32_t room = counts->room ? 2 * counts->room : ROOM_FIRST;
-    if (counts->room >= 1u << 30)
+    if (counts->room >= 1u << 30 ||
+        !hl_room_grow(&counts->entry_room, &counts->place, room * sizeof *counts->entries))
         return false;
-    uint32_t *slots = calloc(2 * (size_t)room, sizeof *slots);
-    hl_count *entries = slots ? realloc(counts->entries, room * sizeof *entries) : NULL;
-    if (!entries) {
-        free(slots);
+    counts->entries = counts->entry_room.at;
+    if (!hl_room_grow(&counts->slot_room, &counts->place, 2 * (size_t)room * sizeof *counts->slots))
         return false;
-    }
-    free(counts->slots);
-    counts->entries = entries;
-    counts->slots = slots;
+    counts->slots = counts->slot_room.at;
     counts->room = room;
+    memset(counts->slots, 0, 2 * (size_t)room * sizeof *counts->slots);
     for (uint32_t e = 0; e < counts->used; e++)
-        slots[find_slot(counts, entries[e].groups[0], entries[e].groups[1])] = e + 1;
+        counts->slots[find_slot(counts, counts->entries[e].groups[0], counts->entries[e].groups[1])] = e + 1;
     return true;
 }
 
 static bool prepare(hl_counts *counts, uint32_t names)
 {
     if (!counts->heads) {
-        counts->heads = malloc(((size_t)names + 1) * sizeof *counts->heads);
-        if (!counts->heads)
+        if (!hl_room_grow(&counts->head_room, &counts->place, ((size_t)names + 1) * sizeof *counts->heads))
             return false;
-        memset(counts->heads, 0xFF, ((size_t)names + 1) * sizeof *counts->heads);
+        counts->heads = counts->head_room.at;
         counts->names = names;
     }
     return counts->free || counts->used < counts->room || grow(counts);
@@ -147,8 +142,8 @@ void hl_counts_rename(hl_counts *counts, uint32_t from, uint32_t into)
 {
     if (!counts->heads)
         return;
-    while (counts->heads[from] != NONE) {
-        uint32_t index = counts->heads[from];
+    while (counts->heads[from]) {
+        uint32_t index = counts->heads[from] - 1;
         hl_count entry = counts->entries[index];
         uint32_t other = entry.groups[1 - side_of(&entry, from)];
         drop(counts, index);
@@ -158,16 +153,15 @@ void hl_counts_rename(hl_counts *counts, uint32_t from, uint32_t into)
     }
 }
 
-uint64_t hl_counts_memory(const hl_counts *counts)
+uint64_t hl_counts_size(const hl_counts *counts)
 {
-    return (uint64_t)counts->room * (sizeof *counts->entries + 2 * sizeof *counts->slots) +
-           (counts->heads ? 4 * ((uint64_t)counts->names + 1) : 0);
+    return counts->entry_room.size + counts->slot_room.size + counts->head_room.size;
 }
 
 void hl_counts_free(hl_counts *counts)
 {
-    free(counts->entries);
-    free(counts->slots);
-    free(counts->heads);
+    hl_room_free(&counts->entry_room, &counts->place);
+    hl_room_free(&counts->slot_room, &counts->place);
+    hl_room_free(&counts->head_room, &counts->place);
     *counts = (hl_counts){0};
 }

@@ -20,6 +20,7 @@ struct hl_greedy {
     uint32_t *sizes;     /* per group name: members */
     uint32_t *marks;     /* per dataset: the last question that touched it */
     uint32_t question;
+    bool walking;        /* pairs were fed: too late for known links */
     hl_counts counts;    /* pairs seen between two groups */
 };
 
@@ -30,7 +31,7 @@ static bool settings_valid(const hl_greedy_settings *settings)
     uint64_t records = 0;
     if (!settings || !settings->dataset_sizes || !settings->dataset_count ||
         settings->dataset_count > UINT16_MAX ||
-        !(settings->merge_threshold >= 0.0 && settings->merge_threshold <= 1.0))
+        settings->spill_file < 0 || !(settings->merge_threshold >= 0.0 && settings->merge_threshold <= 1.0))
         return false;
     for (uint32_t d = 0; d < settings->dataset_count; d++)
         records += settings->dataset_sizes[d];
@@ -55,6 +56,8 @@ int hl_greedy_new(const hl_greedy_settings *settings, hl_greedy **out)
 {
     if (!out || !settings_valid(settings))
         return HL_BAD_ARGUMENT;
+    if (settings->spill_file && !hl_place_supported())
+        return HL_UNSUPPORTED;
     hl_greedy *solver = calloc(1, sizeof *solver);
     if (!solver)
         return HL_NO_MEMORY;
@@ -64,6 +67,7 @@ int hl_greedy_new(const hl_greedy_settings *settings, hl_greedy **out)
     solver->within_datasets = settings->within_datasets != 0;
     solver->strangers_only = solver->deduplicated ||
                              (solver->merge_threshold == 1.0 && !solver->within_datasets);
+    solver->counts.place.file = settings->spill_file;
     for (uint32_t d = 0; d < settings->dataset_count; d++)
         solver->records += settings->dataset_sizes[d];
     if (!allocate(solver)) {
@@ -93,7 +97,12 @@ void hl_greedy_free(hl_greedy *solver)
 uint64_t hl_greedy_memory(const hl_greedy *solver)
 {
     return sizeof *solver + 8 * ((uint64_t)solver->dataset_count + 1) + 12 * ((uint64_t)solver->records + 1) +
-           hl_counts_memory(&solver->counts);
+           (solver->counts.place.file ? 0 : hl_counts_size(&solver->counts));
+}
+
+uint64_t hl_greedy_spilled(const hl_greedy *solver)
+{
+    return solver->counts.place.file ? hl_counts_size(&solver->counts) : 0;
 }
 
 /* ---- groups -------------------------------------------------------------------------------- */
@@ -202,20 +211,66 @@ static bool records_of(const hl_greedy *solver, const hl_greedy_batch *batch, ui
     return true;
 }
 
-int hl_greedy_feed(hl_greedy *solver, const hl_greedy_batch *batch, uint64_t *bad)
+/* A batch whose pairs all exist; else *bad says which does not. */
+static bool batch_valid(const hl_greedy *solver, const hl_greedy_batch *batch, uint64_t *bad)
 {
     uint32_t x, y;
-    if (!solver || !batch || !bad || (batch->count && (!batch->rows_a || !batch->rows_b)))
-        return HL_BAD_ARGUMENT;
     for (uint64_t i = 0; i < batch->count; i++) {
         if (!records_of(solver, batch, i, &x, &y)) {
             *bad = i;
-            return HL_BAD_ARGUMENT;
+            return false;
         }
     }
+    return true;
+}
+
+static bool arguments_valid(const hl_greedy *solver, const hl_greedy_batch *batch, const uint64_t *bad)
+{
+    return solver && batch && bad && (!batch->count || (batch->rows_a && batch->rows_b));
+}
+
+int hl_greedy_feed(hl_greedy *solver, const hl_greedy_batch *batch, uint64_t *bad)
+{
+    uint32_t x, y;
+    if (!arguments_valid(solver, batch, bad) || !batch_valid(solver, batch, bad))
+        return HL_BAD_ARGUMENT;
+    solver->walking |= batch->count > 0;
     for (uint64_t i = 0; i < batch->count; i++) {
         if (!records_of(solver, batch, i, &x, &y) || walk_pair(solver, x, y) != HL_OK)
             return HL_NO_MEMORY;
+    }
+    return HL_OK;
+}
+
+/* ---- known links --------------------------------------------------------------------------- */
+
+static bool link_pair(hl_greedy *solver, uint32_t x, uint32_t y)
+{
+    if (solver->group_of[x] == NONE)
+        found_group(solver, x);
+    if (solver->group_of[y] == NONE)
+        found_group(solver, y);
+    uint32_t g = solver->group_of[x], h = solver->group_of[y];
+    if (g == h)
+        return true;
+    if (solver->deduplicated && share_dataset(solver, g, h))
+        return false;
+    merge_groups(solver, g, h);
+    return true;
+}
+
+int hl_greedy_link(hl_greedy *solver, const hl_greedy_batch *batch, uint64_t *bad)
+{
+    uint32_t x, y;
+    if (!arguments_valid(solver, batch, bad) || !batch_valid(solver, batch, bad))
+        return HL_BAD_ARGUMENT;
+    if (solver->walking)
+        return HL_UNSUPPORTED;
+    for (uint64_t i = 0; i < batch->count; i++) {
+        if (!records_of(solver, batch, i, &x, &y) || !link_pair(solver, x, y)) {
+            *bad = i;
+            return HL_CONTRADICTION;
+        }
     }
     return HL_OK;
 }

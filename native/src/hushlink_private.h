@@ -12,15 +12,24 @@
 #define HL_X86 1
 #define HL_TARGET_POPCNT __attribute__((target("popcnt")))
 #define HL_TARGET_AVX2 __attribute__((target("avx2,popcnt,bmi")))
+#ifndef HL_TARGET_AVX512 /* the tests emulate it */
+#define HL_TARGET_AVX512 __attribute__((target("avx512f,avx512bw,avx512vpopcntdq,avx2,popcnt,bmi")))
+#endif
+#elif defined(__aarch64__)
+#define HL_ARM64 1
 #endif
 
 #define HL_STRIPE 4u /* left rows that one scan compares with a right block */
 
-/* A right row of the block that reached the threshold, and its intersection with the left row. */
-typedef struct hl_hit {
-    uint16_t row;
-    uint16_t common;
-} hl_hit;
+/* What one left row found in the right block. What lies beyond `count` may be overwritten at will. */
+typedef struct hl_hits {
+    uint16_t *rows;   /* right rows of the block that reached the threshold, ascending */
+    uint16_t *common; /* their intersections with the left row */
+    uint16_t *sums;   /* their popcounts and the left row's, added up */
+    uint32_t count;
+} hl_hits;
+
+#define HL_HITS_ROOM (HL_RIGHT_BLOCK + 32u) /* a vector may be stored behind the last hit */
 
 /* How a path abandons pairs early. Columns are the nibbles (4 bits) of a row, or of its sketch:
  * the row folded by XOR to `fold_words` words, whose distances never exceed the rows' own. */
@@ -65,6 +74,7 @@ typedef struct hl_join {
     uint32_t right_block; /* first row of the right block */
     uint32_t left_row;
     uint32_t right_skip;  /* right rows of the block already done for left_row */
+    uint32_t query;       /* of the stripe, the one whose hits are written next; `queries`: all are */
     bool done;
 
     /* The right block that `load` has prepared, or UINT32_MAX. */
@@ -79,24 +89,24 @@ typedef struct hl_join {
     uint32_t queries;
     const uint8_t *query_rows[HL_STRIPE];
     uint32_t query_popcounts[HL_STRIPE];
-    hl_hit *hits[HL_STRIPE]; /* HL_RIGHT_BLOCK each */
-    uint32_t hit_counts[HL_STRIPE];
+    hl_hits hits[HL_STRIPE]; /* HL_HITS_ROOM each */
 
     /* Scratch of the path. */
     int32_t block_limit_max;
     int16_t *block_limits;        /* right part of the limit, per row of the block */
     uint8_t *block_byte_starts;   /* 254 - that, clamped to a byte */
-    uint8_t *block_columns;       /* nibbles of the block, transposed */
-    uint8_t *query_tables;        /* 16 bytes per column and query */
+    uint8_t *block_columns;       /* the block transposed: room for a byte per nibble and row */
+    uint8_t *query_columns;       /* the queries, prepared: room for 16 bytes per nibble and query */
 } hl_join;
 
 typedef struct hl_path_functions {
     void (*popcounts)(const uint8_t *rows, uint64_t count, uint32_t width_bytes, uint32_t *out);
     void (*choose)(hl_join *join, bool prune); /* fills join->plan once */
     void (*load)(hl_join *join);               /* prepares join->block_* */
-    void (*scan)(hl_join *join);               /* fills hits: exactly the pairs at the threshold */
+    void (*scan)(hl_join *join);               /* adds to hits exactly the pairs at the threshold */
     const struct hl_path_functions *small;     /* takes over for few rows; NULL: never */
     uint32_t small_rows;                       /* right rows below which it does */
+    void (*scores)(const hl_join *join, uint32_t query, uint32_t from, uint32_t count, double *out); /* of hits */
 } hl_path_functions;
 
 const hl_path_functions *hl_path_of(int path); /* NULL when unavailable */
@@ -105,6 +115,9 @@ extern const hl_path_functions hl_portable;
 #if defined(HL_X86)
 extern const hl_path_functions hl_popcnt;
 extern const hl_path_functions hl_avx2;
+extern const hl_path_functions hl_avx512;
+#elif defined(HL_ARM64)
+extern const hl_path_functions hl_neon;
 #endif
 
 /* blocks.c */
@@ -126,11 +139,13 @@ static inline bool hl_accepts(const hl_join *join, uint32_t a, uint32_t b, uint3
     return hl_score(join->metric, 8 * join->width_bytes, a, b, common) >= join->threshold;
 }
 
-static inline void hl_hit_add(hl_join *join, uint32_t query, uint32_t row, uint32_t common)
+/* Written always, counted if it is one: a branch here would be guessed wrong where half of all pairs match. */
+static inline void hl_hit_add_if(hl_hits *hits, bool is_hit, uint32_t row, uint32_t sum, uint32_t common)
 {
-    hl_hit *hit = &join->hits[query][join->hit_counts[query]++];
-    hit->row = (uint16_t)row;
-    hit->common = (uint16_t)common;
+    hits->rows[hits->count] = (uint16_t)row;
+    hits->common[hits->count] = (uint16_t)common;
+    hits->sums[hits->count] = (uint16_t)sum;
+    hits->count += is_hit;
 }
 
 /* Word `index` of a row, the last one padded with zeros. */
@@ -138,8 +153,33 @@ static inline uint64_t hl_word(const uint8_t *row, uint32_t width_bytes, uint32_
 {
     uint64_t word = 0;
     uint32_t at = index * 8;
-    memcpy(&word, row + at, width_bytes - at < 8 ? width_bytes - at : 8);
+    if (width_bytes - at >= 8)
+        memcpy(&word, row + at, 8);
+    else
+        memcpy(&word, row + at, width_bytes - at);
     return word;
+}
+
+/* Scores of hits of one query. One loop per metric without a branch, so that compilers divide in vectors. The
+ * quotients are those of hl_score: a hit has no empty row, except by Hamming similarity. */
+static inline __attribute__((always_inline)) void hl_scores(
+    const hl_join *join, uint32_t query, uint32_t from, uint32_t count, double *restrict out)
+{
+    const uint16_t *restrict common = join->hits[query].common + from, *restrict sums = join->hits[query].sums + from;
+    uint32_t a = join->query_popcounts[query], width_bits = 8 * join->width_bytes;
+    switch (join->metric) {
+    case HL_DICE:
+        for (uint32_t i = 0; i < count; i++)
+            out[i] = (double)(2 * (int32_t)common[i]) / (double)(int32_t)sums[i];
+        break;
+    case HL_JACCARD:
+        for (uint32_t i = 0; i < count; i++)
+            out[i] = (double)(int32_t)common[i] / (double)((int32_t)sums[i] - (int32_t)common[i]);
+        break;
+    default:
+        for (uint32_t i = 0; i < count; i++)
+            out[i] = hl_score(join->metric, width_bits, a, sums[i] - a, common[i]);
+    }
 }
 
 /* Set bits without an instruction for it. */

@@ -22,7 +22,7 @@ size_t hl_join_size(uint32_t width_bytes)
     if (width_bytes < HL_WIDTH_MIN || width_bytes > HL_WIDTH_MAX)
         return 0;
     size_t columns = columns_most(width_bytes);
-    return ALIGNMENT + padded(sizeof(hl_join)) + padded(HL_STRIPE * HL_RIGHT_BLOCK * sizeof(hl_hit)) +
+    return ALIGNMENT + padded(sizeof(hl_join)) + padded(HL_STRIPE * 3 * HL_HITS_ROOM * sizeof(uint16_t)) +
            padded(HL_RIGHT_BLOCK * sizeof(int16_t)) + padded(HL_RIGHT_BLOCK) +
            padded(HL_RIGHT_BLOCK * columns) + padded(16 * HL_STRIPE * columns) +
            2 * padded(limits_size(width_bytes)) + padded(HL_RIGHT_BLOCK * (size_t)width_bytes) +
@@ -33,16 +33,19 @@ static void place_scratch(hl_join *join)
 {
     size_t columns = columns_most(join->width_bytes);
     uint8_t *at = (uint8_t *)join + padded(sizeof(hl_join));
-    for (uint32_t q = 0; q < HL_STRIPE; q++)
-        join->hits[q] = (hl_hit *)(void *)at + (size_t)q * HL_RIGHT_BLOCK;
-    at += padded(HL_STRIPE * HL_RIGHT_BLOCK * sizeof(hl_hit));
+    for (uint32_t q = 0; q < HL_STRIPE; q++) {
+        join->hits[q].rows = (uint16_t *)(void *)at + (size_t)q * 3 * HL_HITS_ROOM;
+        join->hits[q].common = join->hits[q].rows + HL_HITS_ROOM;
+        join->hits[q].sums = join->hits[q].common + HL_HITS_ROOM;
+    }
+    at += padded(HL_STRIPE * 3 * HL_HITS_ROOM * sizeof(uint16_t));
     join->block_limits = (int16_t *)(void *)at;
     at += padded(HL_RIGHT_BLOCK * sizeof(int16_t));
     join->block_byte_starts = at;
     at += padded(HL_RIGHT_BLOCK);
     join->block_columns = at;
     at += padded(HL_RIGHT_BLOCK * columns);
-    join->query_tables = at;
+    join->query_columns = at;
     at += padded(16 * HL_STRIPE * columns);
     join->left_limits = (int32_t *)(void *)at;
     at += padded(limits_size(join->width_bytes));
@@ -181,58 +184,79 @@ static inline uint32_t left_of(const hl_join *join, uint32_t position)
     return join->left_list ? join->left_list[position] : position;
 }
 
-static inline uint32_t right_of(const hl_join *join, uint32_t position)
-{
-    return join->right_list ? join->right_list[position] : position;
-}
-
 static void scan_stripe(hl_join *join, uint32_t end)
 {
     join->queries = smaller(HL_STRIPE, end - join->left_row);
+    join->query = 0;
     for (uint32_t q = 0; q < join->queries; q++) {
         uint32_t row = left_of(join, join->left_row + q);
         join->query_rows[q] = join->left.bytes + (size_t)row * join->width_bytes;
         join->query_popcounts[q] = join->left.popcounts[row];
+        join->hits[q].count = 0;
     }
     join->path_now->scan(join);
+}
+
+/* Of the hits from `from` on, keep those whose block is the first that the pair shares. */
+static void drop_repeats(const hl_join *join, hl_hits *hits, uint32_t from)
+{
+    uint32_t left = left_of(join, join->left_row), kept = from;
+    for (uint32_t h = from; h < hits->count; h++) {
+        uint32_t row = hits->rows[h];
+        hits->rows[kept] = (uint16_t)row;
+        hits->common[kept] = hits->common[h];
+        hits->sums[kept] = hits->sums[h];
+        kept += hl_blocks_first(join, left, join->right_list[join->right_block + row]);
+    }
+    hits->count = kept;
+}
+
+/* Write `count` hits of one left row, which the output has room for. */
+static void write_pairs(const hl_join *join, uint32_t query, uint32_t from, uint32_t count, hl_pairs *out)
+{
+    const uint16_t *rows = join->hits[query].rows + from;
+    uint32_t left = left_of(join, join->left_row), first = join->right_block;
+    uint32_t *lefts = out->left + out->count, *rights = out->right + out->count;
+    for (uint32_t h = 0; h < count; h++)
+        lefts[h] = left;
+    if (join->right_list)
+        for (uint32_t h = 0; h < count; h++)
+            rights[h] = join->right_list[first + rows[h]];
+    else
+        for (uint32_t h = 0; h < count; h++)
+            rights[h] = first + rows[h];
+    join->path_now->scores(join, query, from, count, out->scores + out->count);
+    out->count += count;
 }
 
 /* Write the hits of one left row; false when the buffer is full, the cursor then on the next hit. */
 static bool emit_row(hl_join *join, uint32_t query, hl_pairs *out)
 {
-    uint32_t first = first_right(join, join->left_row), left = left_of(join, join->left_row);
-    uint32_t a = join->query_popcounts[query];
+    hl_hits *hits = &join->hits[query];
+    uint32_t first = first_right(join, join->left_row), from = 0;
     first = first > join->right_skip ? first : join->right_skip;
-    for (uint32_t h = 0; h < join->hit_counts[query]; h++) {
-        hl_hit hit = join->hits[query][h];
-        if (hit.row < first)
-            continue;
-        uint32_t right = right_of(join, join->right_block + hit.row);
-        if (join->blocks && !hl_blocks_first(join, left, right))
-            continue;
-        if (out->count == out->capacity) {
-            join->right_skip = hit.row;
-            return false;
-        }
-        out->scores[out->count] = hl_score(
-            join->metric, 8 * join->width_bytes, a, join->block_popcounts[hit.row], hit.common);
-        out->left[out->count] = left;
-        out->right[out->count] = right;
-        out->count++;
-    }
-    return true;
+    while (from < hits->count && hits->rows[from] < first)
+        from++;
+    if (join->blocks)
+        drop_repeats(join, hits, from);
+    uint64_t room = out->capacity - out->count;
+    uint32_t found = hits->count - from, count = found < room ? found : (uint32_t)room;
+    write_pairs(join, query, from, count, out);
+    if (count == found)
+        return true;
+    join->right_skip = hits->rows[from + count];
+    return false;
 }
 
-/* Write the stripe's hits row by row and count the rows that are finished. */
+/* Write the stripe's hits row by row and count the rows that are finished; false when the buffer is full.
+ * What is not written yet stays where it is: the next call goes on with it. */
 static bool emit_stripe(hl_join *join, hl_pairs *out, hl_signals *signals)
 {
     uint64_t compared = 0;
     bool room = true;
-    for (uint32_t q = 0; q < join->queries; q++) {
-        room = emit_row(join, q, out);
-        if (!room)
-            break;
+    while (join->query < join->queries && (room = emit_row(join, join->query, out))) {
         compared += join->block_count - first_right(join, join->left_row);
+        join->query++;
         join->left_row++;
         join->right_skip = 0;
     }
@@ -246,7 +270,9 @@ int hl_join_next(void *memory, hl_pairs *out, hl_signals *signals)
         return HL_BAD_ARGUMENT;
     hl_join *join = aligned_join(memory);
     out->count = 0;
-    while (!join->done) {
+    while (emit_stripe(join, out, signals)) {
+        if (join->done)
+            return HL_DONE;
         uint32_t end = left_end(join);
         if (join->left_row >= end) {
             advance_blocks(join);
@@ -258,8 +284,6 @@ int hl_join_next(void *memory, hl_pairs *out, hl_signals *signals)
             return HL_CANCELLED;
         load_right_block(join);
         scan_stripe(join, end);
-        if (!emit_stripe(join, out, signals))
-            return HL_OK;
     }
-    return HL_DONE;
+    return HL_OK;
 }

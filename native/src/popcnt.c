@@ -12,5 +12,6 @@ const hl_path_functions hl_popcnt = {
     .choose = popcnt_choose,
     .load = popcnt_load,
     .scan = popcnt_scan,
+    .scores = popcnt_scores,
 };
 #endif

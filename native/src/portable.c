@@ -9,4 +9,5 @@ const hl_path_functions hl_portable = {
     .choose = portable_choose,
     .load = portable_load,
     .scan = portable_scan,
+    .scores = portable_scores,
 };

@@ -61,12 +61,12 @@ HL_SCALAR_TARGET static inline __attribute__((always_inline)) void HL_SCALAR_NAM
     const uint8_t *left = join->query_rows[q], *right = join->block_rows;
     const uint32_t *popcounts = join->block_popcounts, *least = join->smallest_common;
     uint32_t a = join->query_popcounts[q], count = join->block_count;
-    join->hit_counts[q] = 0;
+    hl_hits hits = join->hits[q];
     for (uint32_t r = 0; r < count; r++, right += width_bytes) {
-        uint32_t c = HL_SCALAR_NAME(common)(left, right, width_bytes);
-        if (least ? c >= least[a + popcounts[r]] : hl_accepts(join, a, popcounts[r], c))
-            hl_hit_add(join, q, r, c);
+        uint32_t c = HL_SCALAR_NAME(common)(left, right, width_bytes), b = popcounts[r];
+        hl_hit_add_if(&hits, least ? c >= least[a + b] : hl_accepts(join, a, b, c), r, a + b, c);
     }
+    join->hits[q].count = hits.count;
 }
 
 HL_SCALAR_TARGET static void HL_SCALAR_NAME(scan)(hl_join *join)
@@ -76,7 +76,14 @@ HL_SCALAR_TARGET static void HL_SCALAR_NAME(scan)(hl_join *join)
         case 64: HL_SCALAR_NAME(scan_row)(join, q, 64); break;
         case 128: HL_SCALAR_NAME(scan_row)(join, q, 128); break;
         case 256: HL_SCALAR_NAME(scan_row)(join, q, 256); break;
+        case 512: HL_SCALAR_NAME(scan_row)(join, q, 512); break;
         default: HL_SCALAR_NAME(scan_row)(join, q, join->width_bytes);
         }
     }
+}
+
+HL_SCALAR_TARGET static void HL_SCALAR_NAME(scores)(
+    const hl_join *join, uint32_t query, uint32_t from, uint32_t count, double *out)
+{
+    hl_scores(join, query, from, count, out);
 }

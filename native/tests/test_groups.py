@@ -1,6 +1,8 @@
 """The greedy solver as a stream: batches, bounds, memory, refusals."""
 
 import itertools
+import subprocess
+import sys
 
 import numpy
 import pytest
@@ -178,6 +180,103 @@ def test_a_bad_batch_is_refused_and_changes_nothing(error, batch):
     with pytest.raises(error):
         solver.feed(*batch)
     assert solved(solver) == [((0, 2), (1, 3))]
+
+
+def test_known_links_come_first_and_need_no_pairs():
+    solver = hushlink_native.GreedySolver([3, 3, 3])
+    solver.link([0, 1], [1, 2], [0, 0], [0, 0])
+    assert solved(solver) == [((0, 0), (1, 0), (2, 0))]
+    # Both records of dataset 1 score with (2, 1); the linked group wants all of its pairs before it takes more.
+    solver.feed([0, 1, 0], [2, 2, 1], [1, 1, 1], [1, 1, 1])
+    assert solved(solver) == [((0, 0), (1, 0), (2, 0)), ((0, 1), (1, 1), (2, 1))]
+
+
+def test_a_linked_group_grows_only_when_all_its_pairs_are_seen():
+    def solve(*datasets):
+        solver = hushlink_native.GreedySolver([1, 1, 1])
+        solver.link(0, 1, [0], [0])
+        solver.feed(list(datasets), [2] * len(datasets), [0] * len(datasets), [0] * len(datasets))
+        return solved(solver)
+
+    assert solve(0) == [((0, 0), (1, 0))]
+    assert solve(0, 1) == [((0, 0), (1, 0), (2, 0))]
+
+
+def test_known_links_are_walked_like_components(rng):
+    a, b, x, y = candidates(rng, [30, 30, 30], 0.01)
+    linked = hushlink_native.GreedySolver([30, 30, 30])
+    linked.link(a, b, x, y)
+    walked = hushlink_native.GreedySolver([30, 30, 30], 0.0)
+    walked.feed(a, b, x, y)
+    assert solved(linked) == solved(walked)
+
+
+@pytest.mark.parametrize(
+    ("error", "links"),
+    [
+        (IndexError, (0, 1, [0, 3], [0, 0])),
+        (ValueError, (0, 0, [0], [1])),
+        (TypeError, (0, 1, [0.5], [0])),
+    ],
+)
+def test_bad_links_are_refused_and_change_nothing(error, links):
+    solver = hushlink_native.GreedySolver([3, 4])
+    with pytest.raises(error):
+        solver.link(*links)
+    solver.feed(0, 1, [2], [3])
+    assert solved(solver) == [((0, 2), (1, 3))]
+
+
+def test_links_that_contradict_each_other_are_refused():
+    solver = hushlink_native.GreedySolver([3, 4], deduplicated=True)
+    with pytest.raises(hushlink_native.ContradictionError, match="pair 2 joins row 1 of dataset 0 with row 0"):
+        solver.link(0, 1, [0, 0, 1], [0, 0, 0])
+    with pytest.raises(MemoryError, match="ended"):
+        solver.groups()
+
+
+def test_links_after_the_first_pair_are_too_late():
+    solver = hushlink_native.GreedySolver([3, 4])
+    solver.feed(0, 1, [2], [3])
+    with pytest.raises(RuntimeError, match="before the first"):
+        solver.link(0, 1, [0], [0])
+    assert solved(solver) == [((0, 2), (1, 3))]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts lie in a file on Linux only")
+def test_counts_in_a_file_give_the_same_groups(rng, tmp_path):
+    sizes = [4000] * 4
+    a, b = numpy.sort(rng.integers(0, 4, (2, 400_000)), axis=0)
+    x, y = rng.integers(0, 4000, (2, 400_000))
+    keep = a != b
+    columns = [column[keep] for column in (a, b, x, y)]
+    in_memory = hushlink_native.GreedySolver(sizes, 0.6)
+    in_file = hushlink_native.GreedySolver(sizes, 0.6, spill=tmp_path)
+    for solver in (in_memory, in_file):
+        solver.feed(*columns)
+    assert solved(in_file) == solved(in_memory)
+    assert in_memory.spilled == 0
+    assert in_file.spilled > 8_000_000
+    assert in_file.memory < 13 * sum(sizes) < in_memory.memory
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts lie in a file on Linux only")
+def test_a_full_disk_ends_the_solver_with_an_error(tmp_path):
+    code = """
+import numpy, resource, signal, sys, hushlink_native
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+rng = numpy.random.default_rng(1)
+solver = hushlink_native.GreedySolver([4000] * 2, 0.6, spill=sys.argv[1])
+try:
+    solver.feed(0, 1, *rng.integers(0, 4000, (2, 100_000)))
+except MemoryError as error:
+    print("refused:", error)
+"""
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout) == (0, "refused: greedy solver: out of memory\n"), result.stderr
 
 
 @pytest.mark.parametrize(

@@ -213,11 +213,8 @@ async def test_it_is_a_member_of_the_mesh(encoder: encoding.Encoder) -> None:
 
 
 async def test_a_caller_of_another_protocol(encoder: encoding.Encoder) -> None:
-    async with encoder.stub() as stub:
-        call = stub.Encode(iter(encoding.encode_frames([encoding.header()])), metadata=[(protocol.METADATA_KEY, "99")])
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await call.read()
-    assert encoding.refused(caught.value).reason is errors.Reason.PROTOCOL_MISMATCH
+    refused = await encoding.refusal(encoder, encoding.header(), metadata=((protocol.METADATA_KEY, "99"),))
+    assert refused.reason is errors.Reason.PROTOCOL_MISMATCH
 
 
 def test_no_core_is_dumped(encoder: encoding.Encoder) -> None:

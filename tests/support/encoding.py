@@ -30,6 +30,7 @@ CALL_SECONDS = 60.0
 SERVICE = pb.DESCRIPTOR.services_by_name["EncoderService"].full_name
 
 Record: TypeAlias = tuple[str, str, str]
+Metadata: TypeAlias = tuple[tuple[str, str], ...]
 
 
 def schema(width: int = 1024, **features: Any) -> dict[str, Any]:
@@ -157,9 +158,9 @@ def trailer(frames: Frames) -> pb.RecordsTrailer:
     return pb.RecordsTrailer(row_count=sum(len(each.columns[0].cells) for each in batches))
 
 
-async def encoded(encoder: Encoder, *frames: Frame) -> Encoded:
+async def encoded(encoder: Encoder, *frames: Frame, metadata: Metadata = ()) -> Encoded:
     """The answers to a stream that is sent whole."""
-    answers = await asyncio.to_thread(_answers, encoder.address, encode_frames(frames))
+    answers = await asyncio.to_thread(_answers, encoder.address, encode_frames(frames), metadata)
     first, *middle, last = answers
     assert first.WhichOneof("frame") == "header"
     assert {answer.WhichOneof("frame") for answer in middle} <= {"batch"}
@@ -169,11 +170,11 @@ async def encoded(encoder: Encoder, *frames: Frame) -> Encoded:
     return found
 
 
-def _answers(address: str, frames: list[pb.EncodeRequest]) -> list[pb.EncodeResponse]:
+def _answers(address: str, frames: list[pb.EncodeRequest], metadata: Metadata) -> list[pb.EncodeResponse]:
     """By grpcio's threaded client: the other one forgets a refusal that comes while it writes."""
     with grpc.insecure_channel(address) as opened:
         stub = encoder_service_pb2_grpc.EncoderServiceStub(opened)
-        return list(stub.Encode(iter(frames), timeout=CALL_SECONDS))
+        return list(stub.Encode(iter(frames), metadata=metadata, timeout=CALL_SECONDS))
 
 
 async def failure_of_bytes(encoder: Encoder, *frames: bytes) -> Any:
@@ -190,10 +191,10 @@ def _answers_to_bytes(address: str, frames: Sequence[bytes]) -> None:
             pass
 
 
-async def refusal(encoder: Encoder, *frames: Frame) -> errors.DomainError:
+async def refusal(encoder: Encoder, *frames: Frame, metadata: Metadata = ()) -> errors.DomainError:
     """Why a stream is refused."""
     with pytest.raises(grpc.RpcError) as caught:
-        await encoded(encoder, *frames)
+        await encoded(encoder, *frames, metadata=metadata)
     return refused(caught.value)
 
 

@@ -34,10 +34,12 @@ Best candidates
 Groups
     greedy_groups(scores, (dataset_a, dataset_b), (row_a, row_b), *, merge_threshold=1.0,
         deduplicated=False) -> list of groups, each a tuple of (dataset, row)
-    GreedySolver(dataset_sizes, merge_threshold=1.0, deduplicated=False, *, within_datasets=None)
+    GreedySolver(dataset_sizes, merge_threshold=1.0, deduplicated=False, *, within_datasets=None,
+        spill=None)
+        .link(datasets_a, datasets_b, rows_a, rows_b) before anything else, for links that are known;
         .feed(datasets_a, datasets_b, rows_a, rows_b) batch by batch in canonical order, a dataset
         being an int or an array; .groups() -> GroupColumns(offsets uint64, datasets uint16, rows
-        uint32) in output order; .memory in bytes. merge_threshold=0 gives connected components, and
+        uint32) in output order; .memory and .spilled in bytes. merge_threshold=0 gives connected components, and
         with deduplicated=True source-consistent ones: best edges first, one record per dataset.
 
 Machine
@@ -50,7 +52,7 @@ or datasets that do not exist, MemoryError. No argument crashes the process.
 """
 
 from hushlink_native.blocks import Blocks
-from hushlink_native.groups import GreedySolver, Group, GroupColumns, greedy_groups
+from hushlink_native.groups import ContradictionError, GreedySolver, Group, GroupColumns, greedy_groups
 from hushlink_native.join import (
     LEFT_BLOCK,
     METRICS,
@@ -72,6 +74,7 @@ __all__ = [
     "RIGHT_BLOCK",
     "WIDTH_MAX",
     "Blocks",
+    "ContradictionError",
     "GreedySolver",
     "Group",
     "GroupColumns",

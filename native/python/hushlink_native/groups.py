@@ -2,7 +2,10 @@
 
 import dataclasses
 import itertools
+import os
+import tempfile
 import threading
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -31,12 +34,16 @@ class GroupColumns:
         return len(self.offsets) - 1
 
 
+class ContradictionError(ValueError):
+    """Known links contradict each other: a group would hold two records of one dataset."""
+
+
 class GreedySolver:
     """Takes candidate pairs in canonical order, batch by batch, and keeps the groups.
 
     The pairs are not held: memory is 12 bytes per record (20 while `groups` runs) and, for more
     than two datasets, merge_threshold below 1 or dedup, up to 80 bytes per pair of groups that have
-    met without merging. Calls release the GIL and are safe from several threads.
+    met without merging, which `spill` moves to a file. Calls release the GIL and are safe from several threads.
     """
 
     def __init__(
@@ -46,15 +53,19 @@ class GreedySolver:
         deduplicated: bool = False,
         *,
         within_datasets: bool | None = None,
+        spill: str | os.PathLike[str] | None = None,
     ) -> None:
         """Prepare for datasets of these numbers of records, together fewer than 2**32 - 1.
 
         merge_threshold is in [0, 1]: the share of all pairs between two groups that must be seen
         before they merge. deduplicated: no group holds two records of one dataset. within_datasets:
         pairs may join records of the same dataset; by default only when there is one dataset.
+        spill: a folder, in which a nameless file holds the counts between groups in the place of
+        memory; Linux only.
 
         Raises ValueError for values outside these ranges, IndexError for a size below 0 or above
-        2**32 - 1.
+        2**32 - 1, OSError for a folder that can't be written to, NotImplementedError for `spill`
+        where the system does not have it.
         """
         sizes = columns.integers("dataset_sizes", list(dataset_sizes), numpy.uint32)
         if not 1 <= len(sizes) <= columns.DATASETS_MAX:
@@ -70,16 +81,52 @@ class GreedySolver:
         settings.deduplicated = bool(deduplicated)
         within = len(sizes) == 1 if within_datasets is None else within_datasets
         settings.within_datasets = bool(within)
+        settings.spill_file = 0 if spill is None else self._nameless_file(spill)
         out = _binding.ffi.new("hl_greedy **")
         _binding.check(_binding.lib.hl_greedy_new(settings, out), "greedy solver")
         self._solver = _binding.ffi.gc(out[0], _binding.lib.hl_greedy_free)
         self._lock = threading.Lock()
         self._broken = False
 
+    def _nameless_file(self, folder: str | os.PathLike[str]) -> int:
+        """The descriptor of a file that goes with the solver."""
+        with tempfile.TemporaryFile(dir=folder) as file:
+            descriptor = os.dup(file.fileno())
+        weakref.finalize(self, os.close, descriptor)
+        return descriptor
+
     @property
     def memory(self) -> int:
-        """Bytes that the solver holds."""
+        """Bytes that the solver holds in memory."""
         return int(_binding.lib.hl_greedy_memory(self._solver))
+
+    @property
+    def spilled(self) -> int:
+        """Bytes that it holds in its file."""
+        return int(_binding.lib.hl_greedy_spilled(self._solver))
+
+    def link(
+        self,
+        datasets_a: int | numpy.typing.ArrayLike,
+        datasets_b: int | numpy.typing.ArrayLike,
+        rows_a: numpy.typing.ArrayLike,
+        rows_b: numpy.typing.ArrayLike,
+    ) -> None:
+        """Put the records of each known link in one group, whatever their score and merge_threshold.
+
+        Comes before the first `feed`. Refusals are those of `feed`, and RuntimeError after it.
+        Raises ContradictionError, after which the solver is of no use, for a link that would put
+        two records of one dataset in a group of a `deduplicated` solver.
+        """
+        batch = _Batch(datasets_a, datasets_b, rows_a, rows_b)
+        status, bad = self._give(_binding.lib.hl_greedy_link, batch)
+        if status == _binding.lib.HL_UNSUPPORTED:
+            raise RuntimeError("known links come before the first pair that is fed")
+        if status == _binding.lib.HL_CONTRADICTION:
+            raise ContradictionError(
+                f"{batch.pair(bad)}: with the links before it, two records of one dataset would be in one group"
+            )
+        self._check(status, bad, batch)
 
     def feed(
         self,
@@ -94,26 +141,21 @@ class GreedySolver:
         exist, ValueError for different lengths or a pair inside one dataset where that is not
         allowed, TypeError for anything but integers.
         """
-        a = columns.integers("rows_a", rows_a, numpy.uint32)
-        b = columns.integers("rows_b", rows_b, numpy.uint32)
-        if len(a) != len(b):
-            raise ValueError(f"rows_a has {len(a)} values and rows_b {len(b)}")
-        sides = [
-            columns.datasets("datasets_a", datasets_a, len(a)),
-            columns.datasets("datasets_b", datasets_b, len(a)),
-        ]
-        batch = _binding.ffi.new("hl_greedy_batch *")
-        batch.rows_a, batch.rows_b = _binding.pointer(a), _binding.pointer(b)
-        batch.count = len(a)
-        columns.place(batch, "a", sides[0])
-        columns.place(batch, "b", sides[1])
+        batch = _Batch(datasets_a, datasets_b, rows_a, rows_b)
+        status, bad = self._give(_binding.lib.hl_greedy_feed, batch)
+        self._check(status, bad, batch)
+
+    def _give(self, function: Any, batch: "_Batch") -> tuple[int, int]:
         bad = _binding.ffi.new("uint64_t *")
         with self._lock:
             self._check_whole()
-            status = _binding.lib.hl_greedy_feed(self._solver, batch, bad)
-            self._broken = status == _binding.lib.HL_NO_MEMORY
+            status = int(function(self._solver, batch.struct, bad))
+            self._broken = status in (_binding.lib.HL_NO_MEMORY, _binding.lib.HL_CONTRADICTION)
+        return status, int(bad[0])
+
+    def _check(self, status: int, bad: int, batch: "_Batch") -> None:
         if status == _binding.lib.HL_BAD_ARGUMENT:
-            _refuse(int(bad[0]), sides, a, b)
+            batch.refuse(bad)
         _binding.check(status, "greedy solver")
 
     def groups(self) -> GroupColumns:
@@ -138,15 +180,45 @@ class GreedySolver:
 
     def _check_whole(self) -> None:
         if self._broken:
-            raise MemoryError("the solver ran out of memory earlier and cannot go on")
+            raise MemoryError("the solver ended with an error earlier and cannot go on")
 
 
-def _refuse(at: int, sides: list[Any], rows_a: Any, rows_b: Any) -> None:
-    a, b = (side if isinstance(side, int) else int(side[at]) for side in sides)
-    pair = f"pair {at} joins row {rows_a[at]} of dataset {a} with row {rows_b[at]} of dataset {b}"
-    if a == b:
-        raise ValueError(f"{pair}: outside the dataset, or pairs within a dataset are not allowed")
-    raise IndexError(f"{pair}, which do not both exist")
+class _Batch:
+    """A batch of pairs as the kernel takes it, its columns kept alive."""
+
+    def __init__(self, datasets_a: Any, datasets_b: Any, rows_a: Any, rows_b: Any) -> None:
+        self._rows = [
+            columns.integers("rows_a", rows_a, numpy.uint32),
+            columns.integers("rows_b", rows_b, numpy.uint32),
+        ]
+        count, other = (len(rows) for rows in self._rows)
+        if count != other:
+            raise ValueError(f"rows_a has {count} values and rows_b {other}")
+        self._datasets = [
+            columns.datasets("datasets_a", datasets_a, count),
+            columns.datasets("datasets_b", datasets_b, count),
+        ]
+        self.struct = _binding.ffi.new("hl_greedy_batch *")
+        self.struct.rows_a, self.struct.rows_b = map(_binding.pointer, self._rows)
+        self.struct.count = count
+        columns.place(self.struct, "a", self._datasets[0])
+        columns.place(self.struct, "b", self._datasets[1])
+
+    def pair(self, at: int) -> str:
+        """Names one of its pairs."""
+        (a, b), (x, y) = self._datasets_at(at), (int(rows[at]) for rows in self._rows)
+        return f"pair {at} joins row {x} of dataset {a} with row {y} of dataset {b}"
+
+    def refuse(self, at: int) -> None:
+        """Raise what is wrong with a pair that the kernel refused."""
+        a, b = self._datasets_at(at)
+        if a == b:
+            raise ValueError(f"{self.pair(at)}: outside the dataset, or pairs within a dataset are not allowed")
+        raise IndexError(f"{self.pair(at)}, which do not both exist")
+
+    def _datasets_at(self, at: int) -> tuple[int, int]:
+        a, b = (side if isinstance(side, int) else int(side[at]) for side in self._datasets)
+        return a, b
 
 
 def greedy_groups(

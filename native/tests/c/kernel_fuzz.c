@@ -137,7 +137,7 @@ static void fuzz_greedy(input *in)
     for (int d = 0; d < 4; d++)
         sizes[d] = (uint32_t)take(in, 1) % 32;
     hl_greedy_settings settings = {sizes, (uint32_t)take(in, 1) % 6, (double)take(in, 1) / 250.0,
-                                   (int32_t)take(in, 1) % 2, (int32_t)take(in, 1) % 2};
+                                   (int32_t)take(in, 1) % 2, (int32_t)take(in, 1) % 2, 0};
     settings.dataset_count = settings.dataset_count > 4 ? 0 : settings.dataset_count;
     if (hl_greedy_new(&settings, &solver) != HL_OK)
         return;
@@ -146,7 +146,10 @@ static void fuzz_greedy(input *in)
             datasets_a[i] = (uint16_t)(take(in, 1) % 5), datasets_b[i] = (uint16_t)(take(in, 1) % 5);
             rows_a[i] = (uint32_t)take(in, 1) % 33, rows_b[i] = (uint32_t)take(in, 1) % 33;
             hl_greedy_batch batch = {datasets_a + i, datasets_b + i, rows_a + i, rows_b + i, 1, 0, 0};
-            hl_greedy_feed(solver, &batch, &bad);
+            if (rows_a[i] % 7 == 0)
+                hl_greedy_link(solver, &batch, &bad);
+            else
+                hl_greedy_feed(solver, &batch, &bad);
         }
     }
     hl_greedy_measure(solver, &groups, &members);

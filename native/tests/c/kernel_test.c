@@ -214,7 +214,7 @@ static void test_greedy(double merge_threshold, int deduplicated, uint32_t parti
     uint16_t datasets_a[500], datasets_b[500];
     hl_greedy *solver;
     uint64_t bad, groups, members;
-    hl_greedy_settings settings = {sizes, parties, merge_threshold, deduplicated, parties == 1};
+    hl_greedy_settings settings = {sizes, parties, merge_threshold, deduplicated, parties == 1, 0};
     CHECK(hl_greedy_new(&settings, &solver) == HL_OK, "new");
     for (int round = 0; round < 20; round++) {
         for (int i = 0; i < 500; i++) {
@@ -224,6 +224,11 @@ static void test_greedy(double merge_threshold, int deduplicated, uint32_t parti
             rows_b[i] = (uint32_t)(drawn() % sizes[datasets_b[i]]);
         }
         hl_greedy_batch batch = {datasets_a, datasets_b, rows_a, rows_b, 500, 0, 0};
+        if (round == 0 && !deduplicated) {
+            batch.count = 5;
+            CHECK(hl_greedy_link(solver, &batch, &bad) == HL_OK, "link");
+            batch.count = 500;
+        }
         CHECK(hl_greedy_feed(solver, &batch, &bad) == HL_OK, "feed");
         rows_b[77] = sizes[datasets_b[77]];
         CHECK(hl_greedy_feed(solver, &batch, &bad) == HL_BAD_ARGUMENT && bad == 77, "bad pair");
@@ -281,6 +286,11 @@ int main(void)
         }
     }
     test_paths(128, 5, HL_RIGHT_BLOCK + 1, 0.85, HL_DICE);
+    /* Large enough for a plan that prunes, with limits that fit a byte and that do not. */
+    test_paths(128, 300, HL_RIGHT_BLOCK + 70, 0.9, HL_DICE);
+    test_paths(64, 600, 1000, 0.8, HL_JACCARD);
+    test_paths(512, 280, HL_RIGHT_BLOCK, 0.8, HL_HAMMING);
+    test_paths(128, 300, HL_RIGHT_BLOCK, 0.9, HL_COSINE);
     test_paths(2, 3, HL_RIGHT_BLOCK - 1, 1.0, HL_HAMMING);
     test_merge();
     for (uint32_t parties = 1; parties <= 5; parties++)
