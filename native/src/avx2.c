@@ -99,13 +99,18 @@ static void load_queries(hl_join *join)
         ADD_QUERY(3, at);                                                                               \
     } while (0)
 
+/* Where sums start that do not start from their limits. */
+static const uint8_t zeros[2 * SUMS * 32] __attribute__((aligned(32)));
+#define ZEROS ((const __m256i *)(const void *)zeros)
+
 /* The inner loop: add the distances of `count` columns, a multiple of STEP, for 4 queries and 64 right
- * rows. The eight sums are variables, not an array, so that they stay in registers. */
-HL_TARGET_AVX2 static inline void add_columns(
-    const uint8_t *columns, const uint8_t *tables, uint32_t count, __m256i sums[SUMS])
+ * rows, to what is in `from`. The eight sums are variables, not an array, and the function is not inlined, so
+ * that they stay in registers. */
+HL_TARGET_AVX2 static __attribute__((noinline)) void add_columns(
+    const uint8_t *columns, const uint8_t *tables, uint32_t count, const __m256i from[SUMS], __m256i sums[SUMS])
 {
-    __m256i low0 = sums[0], high0 = sums[1], low1 = sums[2], high1 = sums[3];
-    __m256i low2 = sums[4], high2 = sums[5], low3 = sums[6], high3 = sums[7];
+    __m256i low0 = from[0], high0 = from[1], low1 = from[2], high1 = from[3];
+    __m256i low2 = from[4], high2 = from[5], low3 = from[6], high3 = from[7];
     for (uint32_t c = 0; c < count; c += STEP, columns += STEP * GROUP, tables += STEP * 16 * HL_STRIPE) {
         ADD_COLUMN(0);
         ADD_COLUMN(1);
@@ -137,7 +142,7 @@ HL_TARGET_AVX2 static void scan_bytes(hl_join *join)
         for (uint32_t done = 0; alive && done < join->plan.columns;) {
             uint32_t length = hl_segment_length(&join->plan, done);
             add_columns(columns + (size_t)done * GROUP,
-                join->query_columns + (size_t)done * 16 * HL_STRIPE, length, sums);
+                join->query_columns + (size_t)done * 16 * HL_STRIPE, length, sums, sums);
             done += length;
             __m256i all = sums[0];
             for (uint32_t s = 1; s < SUMS; s++)
@@ -153,10 +158,10 @@ HL_TARGET_AVX2 static void scan_bytes(hl_join *join)
 }
 
 /* Add byte sums to 16-bit sums, 32 of each, in the order of the rows. */
-HL_TARGET_AVX2 static inline void widen(__m256i bytes, __m256i sums[2])
+HL_TARGET_AVX2 static inline void widen(__m256i bytes, const __m256i from[2], __m256i sums[2])
 {
-    sums[0] = _mm256_add_epi16(sums[0], _mm256_cvtepu8_epi16(_mm256_castsi256_si128(bytes)));
-    sums[1] = _mm256_add_epi16(sums[1], _mm256_cvtepu8_epi16(_mm256_extracti128_si256(bytes, 1)));
+    sums[0] = _mm256_add_epi16(from[0], _mm256_cvtepu8_epi16(_mm256_castsi256_si128(bytes)));
+    sums[1] = _mm256_add_epi16(from[1], _mm256_cvtepu8_epi16(_mm256_extracti128_si256(bytes, 1)));
 }
 
 /* Bit r is set where the sum of row r is at most its limit. */
@@ -241,18 +246,18 @@ HL_TARGET_AVX2 static void scan_words(hl_join *join)
     for (uint32_t first = 0; first < join->block_count; first += GROUP) {
         const uint8_t *columns = join->block_columns + (size_t)first * join->plan.columns;
         __m256i sums[2 * SUMS];
+        const __m256i *from = ZEROS;
         uint64_t masks[HL_STRIPE], alive = 1;
-        memset(sums, 0, sizeof sums);
         for (uint32_t done = 0; alive && done < join->plan.columns;) {
             uint32_t length = hl_segment_length(&join->plan, done);
             __m256i bytes[SUMS];
-            memset(bytes, 0, sizeof bytes);
             length = length < SEGMENT_MOST ? length : SEGMENT_MOST;
             add_columns(columns + (size_t)done * GROUP,
-                join->query_columns + (size_t)done * 16 * HL_STRIPE, length, bytes);
+                join->query_columns + (size_t)done * 16 * HL_STRIPE, length, ZEROS, bytes);
             done += length;
             for (uint32_t s = 0; s < SUMS; s++)
-                widen(bytes[s], sums + 2 * (size_t)s);
+                widen(bytes[s], from + 2 * (size_t)s, sums + 2 * (size_t)s);
+            from = sums;
             if (done < join->plan.first_check)
                 continue;
             alive = 0;
