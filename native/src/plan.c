@@ -18,11 +18,17 @@ typedef struct survival {
     uint32_t alive[STEPS_MOST + 1];
 } survival;
 
-/* What is known of a sampled pair: A XOR B, and the distance up to which it would match. */
-typedef struct sampled_pair {
-    uint64_t difference[HL_WIDTH_MAX / 8];
-    int32_t limit;
-} sampled_pair;
+/* The sampled pairs: A XOR B, word after word, and the distance up to which each would match. They lie in the
+ * join's scratch, where no block is yet: random rows are fetched once and not for every sketch. */
+typedef struct sampled_pairs {
+    uint64_t *differences;
+    int32_t *limits;
+    uint32_t count;
+    uint32_t words;
+} sampled_pairs;
+
+_Static_assert(SAMPLE_MOST * sizeof(uint64_t) <= HL_RIGHT_BLOCK * 16, "room for a word of every difference");
+_Static_assert(SAMPLE_MOST * sizeof(int32_t) <= HL_HITS_ROOM * 3 * sizeof(uint16_t) * HL_STRIPE, "room for limits");
 
 /* The k-th sampled row of `count`: spread evenly, without a pattern. */
 static uint32_t sampled(uint32_t k, uint32_t multiplier, uint32_t count)
@@ -38,32 +44,39 @@ static uint32_t sample_size(const hl_join *join)
     return size < SAMPLE_LEAST ? 0 : size > SAMPLE_MOST ? SAMPLE_MOST : (uint32_t)size;
 }
 
-/* False for a row with itself. */
-static bool sample_pair(const hl_join *join, uint32_t k, sampled_pair *pair)
+static sampled_pairs sample_pairs(const hl_join *join, uint32_t size)
 {
-    uint32_t l = sampled(k, 2654435769u, join->left.count);
-    uint32_t r = sampled(k, 1597334677u, join->right.count);
-    const uint8_t *left = join->left.bytes + (size_t)l * join->width_bytes;
-    const uint8_t *right = join->right.bytes + (size_t)r * join->width_bytes;
-    uint32_t words = (join->width_bytes + 7) / 8;
-    for (uint32_t i = 0; i < words; i++)
-        pair->difference[i] = hl_word(left, join->width_bytes, i) ^ hl_word(right, join->width_bytes, i);
-    pair->limit = join->left_limits[join->left.popcounts[l]] + join->right_limits[join->right.popcounts[r]];
-    return !(join->self && l == r);
+    sampled_pairs pairs = {(uint64_t *)(void *)join->block_columns, (int32_t *)(void *)join->hits[0].rows, 0,
+                           (join->width_bytes + 7) / 8};
+    for (uint32_t k = 0; k < size; k++) {
+        uint32_t l = sampled(k, 2654435769u, join->left.count), r = sampled(k, 1597334677u, join->right.count);
+        const uint8_t *left = join->left.bytes + (size_t)l * join->width_bytes;
+        const uint8_t *right = join->right.bytes + (size_t)r * join->width_bytes;
+        if (join->self && l == r)
+            continue;
+        uint64_t *difference = pairs.differences + (size_t)pairs.count * pairs.words;
+        for (uint32_t i = 0; i < pairs.words; i++)
+            difference[i] = hl_word(left, join->width_bytes, i) ^ hl_word(right, join->width_bytes, i);
+        pairs.limits[pairs.count++] = join->left_limits[join->left.popcounts[l]] +
+                                      join->right_limits[join->right.popcounts[r]];
+    }
+    return pairs;
 }
 
 /* Steps that a sketch's distance stays within the limit: 0 .. 2 * fold - 1, or 2 * fold if to the end. */
-static uint32_t steps_alive(const sampled_pair *pair, uint32_t words, uint32_t fold)
+static uint32_t steps_alive(const uint64_t *difference, int32_t limit, uint32_t words, uint32_t fold)
 {
-    uint64_t sketch[HL_WIDTH_MAX / 8];
     int32_t distance = 0;
-    memcpy(sketch, pair->difference, fold * sizeof *sketch);
-    for (uint32_t i = fold, w = 0; i < words; i++, w = w + 1 == fold ? 0 : w + 1)
-        sketch[w] ^= pair->difference[i];
-    for (uint32_t step = 0; step < 2 * fold; step++) {
-        distance += (int32_t)hl_popcount_portable(sketch[step / 2] >> step % 2 * 32 & UINT32_MAX);
-        if (distance > pair->limit)
-            return step;
+    for (uint32_t w = 0; w < fold; w++) {
+        uint64_t sketch = 0;
+        for (uint32_t i = w; i < words; i += fold)
+            sketch ^= difference[i];
+        distance += (int32_t)hl_popcount_portable(sketch & UINT32_MAX);
+        if (distance > limit)
+            return 2 * w;
+        distance += (int32_t)hl_popcount_portable(sketch >> 32);
+        if (distance > limit)
+            return 2 * w + 1;
     }
     return 2 * fold;
 }
@@ -81,25 +94,18 @@ static double any_of(double share, uint32_t pairs)
 /* Share of the pairs alive after a step, never quite 0: a sample cannot tell. */
 static double share_of(uint32_t alive, uint32_t pairs) { return (alive + 0.5) / (pairs + 1.0); }
 
-static uint32_t sample(const hl_join *join, uint32_t size, uint32_t fold, survival *found)
+static void survive(const sampled_pairs *pairs, uint32_t fold, survival *found)
 {
-    sampled_pair pair;
-    uint32_t pairs = 0, words = (join->width_bytes + 7) / 8;
     memset(found->alive, 0, (2 * fold + 1) * sizeof *found->alive);
-    for (uint32_t k = 0; k < size; k++) {
-        if (!sample_pair(join, k, &pair))
-            continue;
-        pairs++;
-        found->alive[steps_alive(&pair, words, fold)]++;
-    }
+    for (uint32_t p = 0; p < pairs->count; p++)
+        found->alive[steps_alive(pairs->differences + (size_t)p * pairs->words, pairs->limits[p], pairs->words, fold)]++;
     for (uint32_t step = 2 * fold; step-- > 0;)
         found->alive[step] += found->alive[step + 1];
-    return pairs;
 }
 
 /* The cheapest place of the first check for one sketch. Costs are in columns of one group; what follows
  * the first check is added up from the end, so that every place costs one step. */
-static void improve(survival *found, uint32_t pairs, uint32_t fold, const hl_costs *costs, bool verify,
+static void improve(const survival *found, uint32_t pairs, uint32_t fold, const hl_costs *costs, bool verify,
                     hl_plan *plan, double *best)
 {
     uint32_t steps = 2 * fold;
@@ -127,12 +133,19 @@ hl_plan hl_plan_straight(uint32_t width_bytes)
 hl_plan hl_plan_choose(const hl_join *join, const hl_costs *costs)
 {
     survival found;
-    uint32_t words = (join->width_bytes + 7) / 8, size = sample_size(join);
+    uint32_t size = sample_size(join), in_vain = 0;
+    sampled_pairs pairs = sample_pairs(join, size);
     hl_plan plan = hl_plan_straight(join->width_bytes);
     double best = HL_WORTHWHILE * plan.columns;
-    for (uint32_t f = 0; size && f < FOLDS && folds[f] < words && 16.0 * folds[f] < 2 * best; f++)
-        improve(&found, sample(join, size, folds[f], &found), folds[f], costs, true, &plan, &best);
-    if (size)
-        improve(&found, sample(join, size, words, &found), words, costs, false, &plan, &best);
+    for (uint32_t f = 0; size && f < FOLDS && folds[f] < pairs.words && 16.0 * folds[f] < 2 * best && in_vain < 2; f++) {
+        double before = best;
+        survive(&pairs, folds[f], &found);
+        improve(&found, pairs.count, folds[f], costs, true, &plan, &best);
+        in_vain = best < before || !plan.fold_words ? 0 : in_vain + 1; /* past the best, longer sketches only cost */
+    }
+    if (size) {
+        survive(&pairs, pairs.words, &found);
+        improve(&found, pairs.count, pairs.words, costs, false, &plan, &best);
+    }
     return plan;
 }
