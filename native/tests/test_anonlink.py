@@ -136,3 +136,14 @@ def test_odd_widths_with_many_right_rows(rng, related_rows, anonlink):
     assert scores.tolist() == list(expected[0])
     assert x.tolist() == list(expected[1][0])
     assert y.tolist() == list(expected[1][1])
+
+
+def test_the_first_k_count_on_both_sides(rng, related_rows, anonlink):
+    """Its k cuts the left side only: a right row may keep more than k pairs."""
+    right = related_rows(rng, 3, 128)
+    left = numpy.ascontiguousarray(right[[0, 0, 1]])
+    _, (x, y) = anonlink.similarities.dice_coefficient_accelerated((bit_arrays(left), bit_arrays(right)), 0.99, k=1)
+    assert list(zip(x, y, strict=True)) == [(0, 0), (1, 0), (2, 1)]
+    _, rows_left, rows_right = hushlink_native.candidate_pairs(left, right, 0.99)
+    keep = hushlink_native.TopFilter(1, 3, 3).feed(rows_left, rows_right)
+    assert list(zip(rows_left[keep].tolist(), rows_right[keep].tolist(), strict=True)) == [(0, 0), (2, 1)]
