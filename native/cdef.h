@@ -39,6 +39,8 @@ typedef struct {
     double threshold;
     const uint32_t *smallest_common;
     const hl_blocks *blocks;
+    const uint32_t *left_order;
+    const uint32_t *right_order;
     ...;
 } hl_join_settings;
 typedef struct {

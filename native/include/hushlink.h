@@ -107,6 +107,10 @@ typedef struct hl_join_settings {
                                         Not read for cosine and overlap, which have no such table */
     const hl_blocks *blocks;         /* NULL: every pair. Else order by block first; a pair that shares
                                         several blocks leaves once, in the first of them */
+    const uint32_t *left_order;      /* NULL: rows are compared as they come. Else every row once, in the order in */
+    const uint32_t *right_order;     /* which it takes its turn: for both sides (in a self-join the left's serves for
+                                        both), not with blocks. Rows ordered by popcount let whole groups be passed
+                                        over. Pairs leave in this order; of a self-join still with left < right */
 } hl_join_settings;
 
 /* Columns to fill, owned by the caller. */

@@ -130,6 +130,8 @@ HL_TARGET_AVX2 static void scan_bytes(hl_join *join)
 {
     const __m256i out = _mm256_set1_epi8(-1);
     for (uint32_t first = 0; first < join->block_count; first += GROUP) {
+        if (hl_range_is_out(join, first))
+            continue;
         const uint8_t *columns = join->block_columns + (size_t)first * join->plan.columns;
         __m256i sums[SUMS];
         for (uint32_t s = 0; s < SUMS; s++) {
@@ -244,6 +246,8 @@ HL_TARGET_AVX2 static inline __m256i left_limit(const hl_join *join, uint32_t qu
 HL_TARGET_AVX2 static void scan_words(hl_join *join)
 {
     for (uint32_t first = 0; first < join->block_count; first += GROUP) {
+        if (hl_range_is_out(join, first))
+            continue;
         const uint8_t *columns = join->block_columns + (size_t)first * join->plan.columns;
         __m256i sums[2 * SUMS];
         const __m256i *from = ZEROS;
@@ -283,6 +287,7 @@ HL_TARGET_AVX2 static void scan_words(hl_join *join)
 static void avx2_scan(hl_join *join)
 {
     load_queries(join);
+    hl_load_query_range(join);
     if (hl_limits_fit_bytes(join))
         scan_bytes(join);
     else

@@ -139,7 +139,10 @@ HL_TARGET_AVX512 static void avx512_scan(hl_join *join)
     const uint32_t *queries = (const uint32_t *)(const void *)join->query_columns;
     uint32_t slices = join->plan.columns / SLICE;
     load_queries(join);
+    hl_load_query_range(join);
     for (uint32_t first = 0; first < join->block_count; first += GROUP) {
+        if (hl_range_is_out(join, first))
+            continue;
         const uint32_t *columns = (const uint32_t *)(const void *)join->block_columns + (size_t)first * slices;
         __m512i starts[HL_STRIPE], sums[HL_STRIPE];
         __m512i limits = _mm512_cvtepi16_epi32(

@@ -58,27 +58,55 @@ HL_INLINE int32_t hl_clamped(int32_t value, int32_t low, int32_t high)
     return value < low ? low : value > high ? high : value;
 }
 
+HL_INLINE void hl_range_add(hl_range *range, uint32_t popcount, int32_t limit)
+{
+    range->least = popcount < range->least ? popcount : range->least;
+    range->most = popcount > range->most ? popcount : range->most;
+    range->limit = limit > range->limit ? limit : range->limit;
+}
+
+#define HL_RANGE_EMPTY ((hl_range){UINT32_MAX, 0, INT32_MIN})
+
 /* The right part of the limit of every row of the block; rows beyond its end get -1. */
 HL_INLINE void hl_load_limits(hl_join *join)
 {
     join->block_limit_max = -1;
     for (uint32_t r = 0; r < HL_RIGHT_BLOCK; r++) {
-        int32_t limit = r < join->block_count ? join->right_limits[join->block_popcounts[r]] : -1;
+        hl_range *range = &join->block_ranges[r / HL_RANGE_ROWS];
+        bool exists = r < join->block_count;
+        int32_t limit = exists ? join->right_limits[join->block_popcounts[r]] : -1;
         join->block_limits[r] = (int16_t)hl_clamped(limit, INT16_MIN, INT16_MAX);
         join->block_byte_starts[r] = (uint8_t)hl_clamped(254 - limit, 0, 255);
+        if (r % HL_RANGE_ROWS == 0)
+            *range = HL_RANGE_EMPTY;
+        if (exists)
+            hl_range_add(range, join->block_popcounts[r], limit);
         if (limit > join->block_limit_max)
             join->block_limit_max = limit;
     }
 }
 
+/* The queries of the stripe together. */
+HL_INLINE void hl_load_query_range(hl_join *join)
+{
+    join->query_range = HL_RANGE_EMPTY;
+    for (uint32_t q = 0; q < join->queries; q++)
+        hl_range_add(&join->query_range, join->query_popcounts[q], join->left_limits[join->query_popcounts[q]]);
+}
+
+/* Are all pairs of the stripe with the 64 rows that row `first` is one of too far apart by their popcounts alone? A
+ * distance is never less than the difference of the popcounts. */
+HL_INLINE bool hl_range_is_out(const hl_join *join, uint32_t first)
+{
+    const hl_range *rows = &join->block_ranges[first / HL_RANGE_ROWS], *queries = &join->query_range;
+    int32_t below = (int32_t)queries->least - (int32_t)rows->most, above = (int32_t)rows->least - (int32_t)queries->most;
+    return (below > above ? below : above) > queries->limit + rows->limit;
+}
+
 /* Do all limits of the stripe and the block fit a byte? */
 HL_INLINE bool hl_limits_fit_bytes(const hl_join *join)
 {
-    int32_t most = 0;
-    for (uint32_t q = 0; q < join->queries; q++) {
-        int32_t limit = join->left_limits[join->query_popcounts[q]];
-        most = limit > most ? limit : most;
-    }
+    int32_t most = join->query_range.limit > 0 ? join->query_range.limit : 0;
     return most + join->block_limit_max <= 254 && most <= 255;
 }
 

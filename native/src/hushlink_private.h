@@ -31,6 +31,15 @@ typedef struct hl_hits {
 
 #define HL_HITS_ROOM (HL_RIGHT_BLOCK + 32u) /* a vector may be stored behind the last hit */
 
+#define HL_RANGE_ROWS 64u
+
+/* What is known of 64 rows of a right block together: nothing but their popcounts may rule them all out. */
+typedef struct hl_range {
+    uint32_t least; /* popcounts */
+    uint32_t most;
+    int32_t limit;  /* the largest right part of a limit */
+} hl_range;
+
 /* How a path abandons pairs early. Columns are the nibbles (4 bits) of a row, or of its sketch:
  * the row folded by XOR to `fold_words` words, whose distances never exceed the rows' own. */
 typedef struct hl_plan {
@@ -59,7 +68,8 @@ typedef struct hl_join {
     const struct hl_path_functions *path;
     const struct hl_path_functions *path_now; /* path, or its twin for blocks too small to transpose */
 
-    /* Blocks, or NULL; the lists are those of the block at hand, NULL where all rows are meant. */
+    /* Blocks, or NULL; the lists are those of the block at hand or the orders of the rows, NULL where all rows
+     * are meant as they come. */
     const hl_blocks *blocks;
     hl_block_lists left_lists;
     hl_block_lists right_lists;
@@ -89,10 +99,12 @@ typedef struct hl_join {
     uint32_t queries;
     const uint8_t *query_rows[HL_STRIPE];
     uint32_t query_popcounts[HL_STRIPE];
+    hl_range query_range;
     hl_hits hits[HL_STRIPE]; /* HL_HITS_ROOM each */
 
     /* Scratch of the path. */
     int32_t block_limit_max;
+    hl_range block_ranges[HL_RIGHT_BLOCK / HL_RANGE_ROWS];
     int16_t *block_limits;        /* right part of the limit, per row of the block */
     uint8_t *block_byte_starts;   /* 254 - that, clamped to a byte */
     uint8_t *block_columns;       /* the block transposed: room for a byte per nibble and row */

@@ -67,6 +67,26 @@ static bool rows_fit(const hl_rows *rows, uint32_t width_bytes)
     return most <= 8 * width_bytes;
 }
 
+/* Does an order name every row once? Its marks need room that the join has: a bit per row is too much, so only the
+ * range is checked; a row named twice is compared twice, never read astray. */
+static bool order_fits(const uint32_t *order, const hl_rows *rows)
+{
+    uint32_t most = 0;
+    for (uint32_t r = 0; order && r < rows->count; r++)
+        most = order[r] > most ? order[r] : most;
+    return !order || !rows->count || most < rows->count;
+}
+
+static bool orders_valid(const hl_join_settings *settings)
+{
+    if (settings->blocks)
+        return !settings->left_order && !settings->right_order;
+    if (settings->self_join)
+        return order_fits(settings->left_order, &settings->left);
+    return !settings->left_order == !settings->right_order && order_fits(settings->left_order, &settings->left) &&
+           order_fits(settings->right_order, &settings->right);
+}
+
 static int check_settings(const hl_join_settings *settings)
 {
     if (!settings || settings->width_bytes < HL_WIDTH_MIN || settings->width_bytes > HL_WIDTH_MAX ||
@@ -78,7 +98,7 @@ static int check_settings(const hl_join_settings *settings)
     if (!rows_fit(&settings->left, settings->width_bytes) ||
         (!settings->self_join && !rows_fit(&settings->right, settings->width_bytes)))
         return HL_BAD_ARGUMENT;
-    if (settings->blocks && !hl_blocks_valid(settings))
+    if (!orders_valid(settings) || (settings->blocks && !hl_blocks_valid(settings)))
         return HL_BAD_ARGUMENT;
     if (!hl_metric_known(settings->metric) || !hl_path_of(settings->path))
         return HL_UNSUPPORTED;
@@ -105,6 +125,8 @@ int hl_join_begin(void *memory, size_t size, const hl_join_settings *settings)
     join->path = hl_path_of(settings->path);
     join->loaded = UINT32_MAX;
     join->done = join->left.count == 0 || join->right.count <= (join->self ? 1u : 0u);
+    join->left_list = settings->left_order;
+    join->right_list = join->self ? settings->left_order : settings->right_order;
     join->left_count = join->left.count;
     join->right_count = join->right.count;
     place_scratch(join);
@@ -225,6 +247,10 @@ static void write_pairs(const hl_join *join, uint32_t query, uint32_t from, uint
     else
         for (uint32_t h = 0; h < count; h++)
             rights[h] = first + rows[h];
+    for (uint32_t h = 0; join->self && join->left_list && h < count; h++) {
+        lefts[h] = smaller(left, rights[h]);
+        rights[h] ^= left ^ lefts[h]; /* the greater of the two */
+    }
     join->path_now->scores(join, query, from, count, out->scores + out->count);
     out->count += count;
 }

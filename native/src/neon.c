@@ -116,6 +116,8 @@ static void scan_bytes(hl_join *join)
 {
     uint32_t bytes = join->plan.columns / BYTE;
     for (uint32_t first = 0; first < join->block_count; first += GROUP) {
+        if (hl_range_is_out(join, first))
+            continue;
         const uint8_t *columns = join->block_columns + (size_t)first * bytes;
         uint8x16x4_t sums[HL_STRIPE];
         for (uint32_t q = 0; q < HL_STRIPE; q++) {
@@ -155,6 +157,8 @@ static void scan_words(hl_join *join)
 {
     uint32_t bytes = join->plan.columns / BYTE;
     for (uint32_t first = 0; first < join->block_count; first += GROUP) {
+        if (hl_range_is_out(join, first))
+            continue;
         const uint8_t *columns = join->block_columns + (size_t)first * bytes;
         uint16_t sums[HL_STRIPE][GROUP];
         uint64_t masks[HL_STRIPE], alive = 1;
@@ -187,6 +191,7 @@ static void scan_words(hl_join *join)
 static void neon_scan(hl_join *join)
 {
     load_queries(join);
+    hl_load_query_range(join);
     if (hl_limits_fit_bytes(join))
         scan_bytes(join);
     else

@@ -182,3 +182,50 @@ def test_sort_pairs_is_the_canonical_order(rng, count):
     order = numpy.lexsort((right, left, -scores))
     pairs = hushlink_native.sort_pairs(scores, left, right)
     assert_same((pairs.scores, pairs.left, pairs.right), (scores[order], left[order], right[order]))
+
+
+@pytest.fixture
+def sparse(rng):
+    """Rows from nearly empty to nearly full, as where records lack fields; a part of them in both sides."""
+    fills = rng.random((3000, 1)) * 0.6
+    rows = numpy.packbits(rng.random((3000, 512)) < fills, axis=1)
+    left, right = rows[:1500].copy(), rows[1500:].copy()
+    right[::3] = left[rng.permutation(1500)[:500]]
+    right[1::3] = right[::3]
+    return left, right
+
+
+@pytest.mark.parametrize("metric", hushlink_native.METRICS)
+@pytest.mark.parametrize("both", [True, False])
+def test_the_order_by_popcount_changes_no_pair(sparse, metric, both):
+    left, right = sparse if both else (sparse[1], None)
+    for path in hushlink_native.kernel_paths():
+        found = []
+        for by_popcount in (False, True):
+            join = hushlink_native.Join(left, right, 0.8, metric=metric, by_popcount=by_popcount, path=path)
+            batches = [join.next(97) for _ in range(200_000) if not join.done]
+            columns = ("left", "right", "scores")
+            rows = zip(*(numpy.concatenate([getattr(b, name) for b in batches]) for name in columns), strict=True)
+            found.append(sorted(rows))
+            assert join.progress == join.total
+        assert found[0] == found[1]
+        assert len(found[0]) >= 490
+        assert right is not None or all(a < b for a, b, _ in found[0])
+
+
+def test_popcounts_exclude_where_they_differ(sparse, rng):
+    uneven, even = hushlink_native.popcounts(sparse[0]), numpy.full(100, 200, dtype=numpy.uint32)
+    assert hushlink_native.popcounts_exclude(uneven, uneven, 64, 0.85)
+    assert hushlink_native.popcounts_exclude(uneven, uneven, 64, 0.85, "cosine")
+    assert not hushlink_native.popcounts_exclude(uneven, uneven, 64, 0.85, "overlap")
+    assert not hushlink_native.popcounts_exclude(even, even, 64, 0.85)
+    assert not hushlink_native.popcounts_exclude(even[:0], even, 64, 0.85)
+    with pytest.raises(ValueError, match="threshold"):
+        hushlink_native.popcounts_exclude(even, even, 64, 0.0)
+
+
+def test_blocks_keep_their_own_order(related_rows, rng):
+    rows = related_rows(rng, 10, 16)
+    blocks = hushlink_native.Blocks(numpy.array([0, 10], dtype=numpy.uint64), numpy.arange(10, dtype=numpy.uint32))
+    with pytest.raises(ValueError, match="by_popcount"):
+        hushlink_native.Join(rows, None, 0.5, blocks=blocks, by_popcount=True)

@@ -11,7 +11,9 @@ Joins
         The same as a stream: .next(capacity) -> PairColumns(scores, left, right), at most capacity
         pairs in the kernel's order, none when done; .fill(PairColumns) -> count writes into buffers
         of the caller; .progress and .total in comparisons; .done; .cancel() from any thread makes
-        .next raise JoinCancelledError within 50 ms.
+        .next raise JoinCancelledError within 50 ms. by_popcount=True compares rows in the order of
+        their popcounts, which pays where popcounts_exclude(left_popcounts, right_popcounts,
+        width_bytes, threshold, metric="dice") says so; candidate_pairs asks it by itself.
     Both take blocks=Blocks(left_offsets, left_rows, right_offsets=None, right_rows=None): block b holds
         rows[offsets[b]:offsets[b + 1]] of its side (ascending, no repeats); only rows that share a
         block are compared, and a pair leaves once. A self-join has no right side.
@@ -61,6 +63,7 @@ from hushlink_native.join import (
     JoinCancelledError,
     PairColumns,
     candidate_pairs,
+    popcounts_exclude,
     sort_pairs,
 )
 from hushlink_native.merge import Merger, SortedPairs, merge_runs
@@ -91,5 +94,6 @@ __all__ = [
     "kernel_paths",
     "merge_runs",
     "popcounts",
+    "popcounts_exclude",
     "sort_pairs",
 ]

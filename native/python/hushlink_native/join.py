@@ -81,6 +81,7 @@ class Join:
         left_popcounts: rows.Counts | None = None,
         right_popcounts: rows.Counts | None = None,
         blocks: block_lists.Blocks | None = None,
+        by_popcount: bool = False,
         path: str | None = None,
         prune: bool = True,
     ) -> None:
@@ -90,13 +91,17 @@ class Join:
         they are read, not copied, and must not change until the join is done. Popcounts handed in
         save counting: they are trusted, and wrong ones give wrong pairs. With `blocks`, only rows
         that share a block are compared, block by block; a pair that shares several leaves once, but
-        counts as a comparison in each. `path` forces an
+        counts as a comparison in each. With `by_popcount`, which excludes blocks, rows take their
+        turn by their number of set bits, and so do their pairs: groups of rows that cannot match
+        are passed over whole (see `popcounts_exclude`). `path` forces an
         instruction set and `prune=False` compares every pair in full; both are for tests and
         measurements and never change the pairs.
 
-        Raises TypeError and ValueError for arrays, thresholds (outside (0, 1]) and metrics that do
-        not fit.
+        Raises TypeError and ValueError for arrays, thresholds (outside (0, 1]), metrics and
+        combinations that do not fit.
         """
+        if by_popcount and blocks is not None:
+            raise ValueError("blocks have an order of their own: by_popcount is for joins without them")
         self._rows = _Sides(left, right, left_popcounts, right_popcounts)
         _check_question(metric, threshold)
         self._table = _smallest_common(metric, self._rows.width, threshold)
@@ -105,7 +110,7 @@ class Join:
         self._done = False
         size = _binding.lib.hl_join_size(self._rows.width)
         self._memory = numpy.zeros(size, dtype=numpy.uint8)
-        settings = self._rows.settings()
+        settings = self._rows.settings(by_popcount)
         settings.metric = METRICS[metric]
         settings.path = paths.number(path)
         settings.pruning = _binding.lib.HL_PRUNE_AUTO if prune else _binding.lib.HL_PRUNE_OFF
@@ -187,8 +192,8 @@ class _Sides:
         right = None if self._right is None else self._right.shape[0]
         return block_lists.BlockLists(blocks, self._left.shape[0], right)
 
-    def settings(self) -> Any:
-        """hl_join_settings with the rows filled in."""
+    def settings(self, by_popcount: bool) -> Any:
+        """hl_join_settings with the rows filled in, in the order of their popcounts or as they come."""
         settings = _binding.ffi.new("hl_join_settings *")
         settings.width_bytes = self.width
         settings.left.bytes = _binding.pointer(self._left)
@@ -199,7 +204,49 @@ class _Sides:
             settings.right.bytes = _binding.pointer(self._right)
             settings.right.popcounts = _binding.pointer(self._right_counts)
             settings.right.count = self._right.shape[0]
+        if by_popcount:
+            self._left_order = _order(self._left_counts)
+            settings.left_order = _binding.pointer(self._left_order)
+        if by_popcount and self._right_counts is not None:
+            self._right_order = _order(self._right_counts)
+            settings.right_order = _binding.pointer(self._right_order)
         return settings
+
+
+def _order(popcounts: rows.Counts) -> Rows:
+    """Rows by popcount, equal ones as they come."""
+    return numpy.argsort(popcounts, kind="stable").astype(numpy.uint32)
+
+
+_QUANTILES = 128
+_EXCLUDED_SHARE = 0.1
+
+
+def popcounts_exclude(
+    left_popcounts: rows.Counts, right_popcounts: rows.Counts, width_bytes: int, threshold: float, metric: str = "dice"
+) -> bool:
+    """Can popcounts alone rule out a tenth of all pairs or more, so that a join `by_popcount` pays?
+
+    So it is where many records lack fields, and not where encodings are full or balanced. Asked of
+    128 evenly spaced popcounts of each side. Raises ValueError for an unknown metric or a threshold
+    outside (0, 1].
+    """
+    _check_question(metric, threshold)
+    if metric == "overlap" or not len(left_popcounts) or not len(right_popcounts):
+        return False
+    a, b = (_quantiles(counts) for counts in (left_popcounts, right_popcounts))
+    least = numpy.minimum(a[:, None], b[None, :])
+    table = _smallest_common(metric, width_bytes, threshold)
+    if table is None:
+        excluded = least < threshold * numpy.sqrt(a[:, None] * b[None, :].astype(numpy.float64))
+    else:
+        excluded = least < table[a[:, None] + b[None, :]]
+    return float(excluded.mean()) >= _EXCLUDED_SHARE
+
+
+def _quantiles(popcounts: rows.Counts) -> numpy.typing.NDArray[numpy.int64]:
+    places = numpy.linspace(0, len(popcounts) - 1, _QUANTILES).astype(numpy.int64)
+    return numpy.sort(popcounts)[places].astype(numpy.int64)
 
 
 def _check_question(metric: str, threshold: float) -> None:
@@ -275,7 +322,21 @@ def candidate_pairs(
     Arguments and errors are those of `Join`; right=None compares the rows r < s of `left`. The
     result is held in memory whole: use `Join` where it may be large.
     """
-    join = Join(left, right, threshold, metric=metric, blocks=blocks, path=path, prune=prune)
+    left_counts = rows.popcounts(rows.checked("left", left))
+    right_counts = None if right is None else rows.popcounts(rows.checked("right", right))
+    others = left_counts if right_counts is None else right_counts
+    join = Join(
+        left,
+        right,
+        threshold,
+        metric=metric,
+        left_popcounts=left_counts,
+        right_popcounts=right_counts,
+        blocks=blocks,
+        by_popcount=blocks is None and popcounts_exclude(left_counts, others, left.shape[1], threshold, metric),
+        path=path,
+        prune=prune,
+    )
     batches: list[PairColumns] = []
     capacity = _FIRST_CAPACITY
     while not join.done:

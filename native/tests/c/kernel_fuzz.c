@@ -116,6 +116,11 @@ static void fuzz_join(input *in)
     blocks.left = take_lists(in, blocks.count, settings.left.count);
     blocks.right = take_lists(in, blocks.count, settings.right.count);
     settings.blocks = take(in, 1) % 2 ? &blocks : NULL;
+    uint32_t orders[300];
+    for (uint32_t r = 0; r < 300; r++)
+        orders[r] = take(in, 1) % 64 ? r < 40 ? (r * 7 + 3) % (settings.left.count + 1) : r - 40 : 300;
+    settings.left_order = take(in, 1) % 3 == 1 ? orders : NULL;
+    settings.right_order = take(in, 1) % 3 == 1 ? orders + 40 : NULL;
     uint64_t expected = joined(settings, HL_PORTABLE, capacity);
     for (int path = 1; path < HL_PATH_COUNT; path++)
         if (hl_path_available(path) && joined(settings, path, 64 - capacity + 1) != expected)

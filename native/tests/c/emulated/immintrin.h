@@ -6,25 +6,33 @@
 #include <stdint.h>
 #include <string.h>
 
-typedef struct { uint32_t d[16]; } __m512i;
+typedef uint32_t __m512i __attribute__((vector_size(64), aligned(64)));
 typedef struct { uint16_t w[16]; } __m256i;
 typedef uint16_t __mmask16;
 typedef uint64_t __mmask64;
 
-#define EACH_DWORD(expression)         \
-    __m512i result;                    \
-    for (int i = 0; i < 16; i++)       \
-        result.d[i] = (expression);    \
+static inline __m512i _mm512_setzero_si512(void) { return (__m512i){0}; }
+static inline __m512i _mm512_set1_epi32(int32_t x) { return (__m512i){0} + (uint32_t)x; }
+static inline __m512i _mm512_xor_si512(__m512i a, __m512i b) { return a ^ b; }
+static inline __m512i _mm512_or_si512(__m512i a, __m512i b) { return a | b; }
+static inline __m512i _mm512_add_epi32(__m512i a, __m512i b) { return a + b; }
+static inline __m512i _mm512_sub_epi32(__m512i a, __m512i b) { return a - b; }
+static inline __m512i _mm512_srli_epi32(__m512i a, unsigned n) { return n > 31 ? a ^ a : a >> n; }
+
+static inline __m512i _mm512_popcnt_epi32(__m512i a)
+{
+    a -= a >> 1 & 0x55555555u;
+    a = (a & 0x33333333u) + (a >> 2 & 0x33333333u);
+    a = (a + (a >> 4)) & 0x0F0F0F0Fu;
+    return a * 0x01010101u >> 24;
+}
+
+#define EACH_DWORD(expression)       \
+    __m512i result = {0};            \
+    for (int i = 0; i < 16; i++)     \
+        result[i] = (expression);    \
     return result
 
-static inline __m512i _mm512_setzero_si512(void) { EACH_DWORD(0); }
-static inline __m512i _mm512_set1_epi32(int32_t x) { EACH_DWORD((uint32_t)x); }
-static inline __m512i _mm512_xor_si512(__m512i a, __m512i b) { EACH_DWORD(a.d[i] ^ b.d[i]); }
-static inline __m512i _mm512_or_si512(__m512i a, __m512i b) { EACH_DWORD(a.d[i] | b.d[i]); }
-static inline __m512i _mm512_add_epi32(__m512i a, __m512i b) { EACH_DWORD(a.d[i] + b.d[i]); }
-static inline __m512i _mm512_sub_epi32(__m512i a, __m512i b) { EACH_DWORD(a.d[i] - b.d[i]); }
-static inline __m512i _mm512_srli_epi32(__m512i a, unsigned n) { EACH_DWORD(n > 31 ? 0 : a.d[i] >> n); }
-static inline __m512i _mm512_popcnt_epi32(__m512i a) { EACH_DWORD((uint32_t)__builtin_popcount(a.d[i])); }
 static inline __m512i _mm512_cvtepi16_epi32(__m256i a) { EACH_DWORD((uint32_t)(int32_t)(int16_t)a.w[i]); }
 
 static inline __m512i _mm512_set_epi32(int p, int o, int n, int m, int l, int k, int j, int h,
@@ -36,19 +44,19 @@ static inline __m512i _mm512_set_epi32(int p, int o, int n, int m, int l, int k,
 
 static inline __m512i _mm512_maskz_loadu_epi32(__mmask16 mask, const void *from)
 {
-    __m512i result = {{0}};
+    __m512i result = {0};
     for (int i = 0; i < 16; i++)
         if (mask >> i & 1) /* what is masked out is not read */
-            memcpy(&result.d[i], (const char *)from + 4 * i, 4);
+            memcpy((char *)&result + 4 * i, (const char *)from + 4 * i, 4);
     return result;
 }
 
 static inline __m512i _mm512_maskz_loadu_epi8(__mmask64 mask, const void *from)
 {
-    __m512i result = {{0}};
+    __m512i result = {0};
     for (int i = 0; i < 64; i++)
         if (mask >> i & 1)
-            memcpy((char *)result.d + i, (const char *)from + i, 1);
+            memcpy((char *)&result + i, (const char *)from + i, 1);
     return result;
 }
 
@@ -57,7 +65,7 @@ static inline __m512i _mm512_mask_i32gather_epi32(__m512i source, __mmask16 mask
 {
     for (int i = 0; i < 16; i++)
         if (mask >> i & 1)
-            memcpy(&source.d[i], (const char *)base + (int64_t)(int32_t)index.d[i] * scale, 4);
+            memcpy((char *)&source + 4 * i, (const char *)base + (int64_t)(int32_t)index[i] * scale, 4);
     return source;
 }
 
@@ -83,9 +91,9 @@ static inline void _mm256_storeu_si256(__m256i *to, __m256i value) { memcpy(to, 
 
 static inline __m512i _mm512_popcnt_epi64(__m512i a)
 {
-    __m512i result = {{0}};
+    __m512i result = {0};
     for (int i = 0; i < 16; i += 2)
-        result.d[i] = (uint32_t)__builtin_popcount(a.d[i]) + (uint32_t)__builtin_popcount(a.d[i + 1]);
+        result[i] = (uint32_t)__builtin_popcount(a[i]) + (uint32_t)__builtin_popcount(a[i + 1]);
     return result;
 }
 
@@ -114,7 +122,7 @@ static inline __mmask16 _mm512_cmplt_epi32_mask(__m512i a, __m512i b)
 {
     unsigned mask = 0;
     for (int i = 0; i < 16; i++)
-        mask |= (unsigned)((int32_t)a.d[i] < (int32_t)b.d[i]) << i;
+        mask |= (unsigned)((int32_t)a[i] < (int32_t)b[i]) << i;
     return (__mmask16)mask;
 }
 
@@ -122,17 +130,17 @@ static inline __mmask16 _mm512_mask_cmpge_epu32_mask(__mmask16 within, __m512i a
 {
     unsigned mask = 0;
     for (int i = 0; i < 16; i++)
-        mask |= (unsigned)(a.d[i] >= b.d[i]) << i;
+        mask |= (unsigned)(a[i] >= b[i]) << i;
     return (__mmask16)(mask & within);
 }
 
 static inline __m512i _mm512_maskz_compress_epi32(__mmask16 mask, __m512i a)
 {
-    __m512i result = {{0}};
+    __m512i result = {0};
     int at = 0;
     for (int i = 0; i < 16; i++)
         if (mask >> i & 1)
-            result.d[at++] = a.d[i];
+            result[at++] = a[i];
     return result;
 }
 
@@ -140,7 +148,7 @@ static inline __m256i _mm512_cvtepi32_epi16(__m512i a)
 {
     __m256i result;
     for (int i = 0; i < 16; i++)
-        result.w[i] = (uint16_t)a.d[i];
+        result.w[i] = (uint16_t)a[i];
     return result;
 }
 

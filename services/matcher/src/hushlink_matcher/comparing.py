@@ -1,8 +1,9 @@
 """Comparing a tile: joins of chunk with chunk, one after the other, cut into sorted runs.
 
 What comes out is a function of the tile alone. Chunks are joined left by left, each with every right one in order, or,
-without a right side, with itself and every later one. The pairs leave each join in the kernel's order, which no machine
-changes; every ``pairs_per_run`` pairs in that order are one run, which is then sorted.
+without a right side, with itself and every later one. The pairs leave each join in the kernel's order, which depends
+on the rows and the threshold but on no machine; every ``pairs_per_run`` pairs in that order are one run, which is then
+sorted.
 """
 
 from __future__ import annotations
@@ -146,10 +147,14 @@ class Comparison:
         popcounts: numpy.typing.NDArray[numpy.uint32],
         right: numpy.typing.NDArray[numpy.uint8] | None,
     ) -> hushlink_native.Join:
+        threshold, metric = self._assignment.threshold, self._assignment.metric.value
+        others = popcounts if right is None else hushlink_native.popcounts(right)
         return hushlink_native.Join(
             left,
             right,
-            self._assignment.threshold,
-            metric=self._assignment.metric.value,
+            threshold,
+            metric=metric,
             left_popcounts=popcounts,
+            right_popcounts=None if right is None else others,
+            by_popcount=hushlink_native.popcounts_exclude(popcounts, others, left.shape[1], threshold, metric),
         )
