@@ -104,8 +104,8 @@ lint: setup ## ruff: rules and format; hadolint on the Dockerfile
 	@$(BIN)/ruff format --check --quiet . || { $(BIN)/ruff format --check .; exit 1; }
 
 .PHONY: types
-types: setup ## mypy --strict over every member and the tests
-	@$(BIN)/mypy $(SOURCES) tests native/tests
+types: setup ## mypy --strict over every member, the tests and the benchmarks
+	@$(BIN)/mypy $(SOURCES) tests native/tests benchmarks
 
 .PHONY: contracts
 contracts: setup ## the import rules

@@ -16,14 +16,10 @@ import sys
 from collections.abc import Iterator, Sequence
 
 import hushlink_native
-from benchmarks.kernel import groups, joins, machine, rivals, table
+from benchmarks.kernel import encodings, groups, joins, machine, rivals, sizes, table
 
 SOLVER = "solver"
 NAMES = (*(case.name for case in joins.CASES), joins.HALF, joins.THREADS, SOLVER)
-
-PAIRS = 10_000_000
-RIVAL_PAIRS = 2_000_000
-"""Candidate pairs for the solvers; anonlink's takes too long for all of them."""
 
 
 def say(line: str) -> None:
@@ -32,14 +28,12 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
-def head(sizes: joins.Sizes, opponents: Sequence[rivals.Rival]) -> Iterator[str]:
+def head(amounts: sizes.Sizes, opponents: Sequence[rivals.Rival]) -> Iterator[str]:
     """What is compared with what, and how."""
     version = importlib.metadata.version("hushlink-native")
     yield f"hushlink {version} beside {', '.join(f'{rival.name} {rival.version}' for rival in opponents)}"
     yield f"{machine.described()}; paths {', '.join(hushlink_native.kernel_paths())}"
-    yield f"1,024 bits; hushlink {sizes.left:,} x {sizes.right:,} rows, rivals {sizes.rival_left:,} x {sizes.right:,}"
-    slow = f"{' and '.join(joins.SLOW_PATHS)} paths as the rivals"
-    yield f"{slow}; half of all pairs match: {sizes.half:,} a side, anonlink {sizes.rival_half:,}"
+    yield f"{encodings.WIDTH_BITS} bits; {amounts}"
 
 
 def notes(opponents: Sequence[rivals.Rival], absent: Sequence[str], remarks: Sequence[str]) -> Iterator[str]:
@@ -50,7 +44,7 @@ def notes(opponents: Sequence[rivals.Rival], absent: Sequence[str], remarks: Seq
         yield "- This machine has no AVX-512 with VPOPCNTDQ: bars set for it are in brackets, and were not tried."
 
 
-def results(bench: joins.Bench, options: argparse.Namespace) -> Iterator[table.Result]:
+def results(bench: joins.Bench, amounts: sizes.Sizes, options: argparse.Namespace) -> Iterator[table.Result]:
     """Every case that was asked for, on the paths that were."""
     best = hushlink_native.active_path()
     paths = options.paths or [best, *joins.lower_paths(best)]
@@ -64,8 +58,7 @@ def results(bench: joins.Bench, options: argparse.Namespace) -> Iterator[table.R
     if joins.THREADS in options.cases:
         yield bench.threads(paths[0])
     for parties in groups.PARTIES if SOLVER in options.cases else ():
-        counts = (max(1_000, int(pairs * options.scale)) for pairs in (PAIRS, RIVAL_PAIRS))
-        yield groups.solver(options.rounds, *counts, parties)
+        yield groups.solver(options.rounds, amounts.pairs, amounts.peer_pairs, parties)
 
 
 def main() -> None:
@@ -76,12 +69,12 @@ def main() -> None:
     parser.add_argument("--cases", nargs="*", choices=NAMES, default=NAMES, metavar="CASE", help=" ".join(NAMES))
     parser.add_argument("--paths", nargs="*", choices=hushlink_native.kernel_paths(), help="the first meets all rivals")
     options = parser.parse_args()
-    sizes = joins.Sizes().scaled(options.scale)
+    amounts = sizes.Sizes().scaled(options.scale)
     opponents, absent = rivals.present()
-    bench = joins.Bench(sizes, options.rounds, opponents)
-    for line in (*head(sizes, opponents), "", *table.HEAD):
+    bench = joins.Bench(amounts, options.rounds, opponents)
+    for line in (*head(amounts, opponents), "", *table.HEAD):
         say(line)
-    for result in results(bench, options):
+    for result in results(bench, amounts, options):
         for row in result.rows():
             say(row)
     say("")

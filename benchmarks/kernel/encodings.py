@@ -65,9 +65,9 @@ def _whole(engine: hushlink_encoder.Encoder, file: Callable[[int, int], people.C
     return np.concatenate([engine.encode_columns(list(file(number, n).values())) for number, _, n in slices(rows)])
 
 
-def random(left: int, right: int) -> tuple[Rows, Rows]:
+def random(left: int, right: int, seed: int = 1) -> tuple[Rows, Rows]:
     """Uniform random rows; every other of the second set is a copy of one of the first with a few bits changed."""
-    rng = np.random.default_rng(1)
+    rng = np.random.default_rng(seed)
     first, second = (rng.integers(0, 256, (rows, WIDTH_BITS // 8), dtype=np.uint8) for rows in (left, right))
     shared = min(left, right) // 2
     noise = (rng.integers(0, 256, (shared, WIDTH_BITS // 8), dtype=np.uint8) for _ in range(5))

@@ -5,34 +5,18 @@ from __future__ import annotations
 import dataclasses
 import functools
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 
 import hushlink_native
 from benchmarks.kernel import encodings, rivals, rounds, table
+from benchmarks.kernel.sizes import Sizes
 
 BUFFER_PAIRS = 1 << 16
 SLOW_PATHS = ("portable", "popcnt")
 """Paths for which the full number of left rows takes too long."""
 
 TWO_THREADS_ROUNDS = 5
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Sizes:
-    """Rows of the sets."""
-
-    left: int = 100_000
-    right: int = 20_000
-    rival_left: int = 20_000
-    """Left rows for the rivals and for slow paths; the right rows are the same for all."""
-    half: int = 10_000
-    """Rows a side where half of all pairs match."""
-    rival_half: int = 5_000
-    """The same for anonlink, which holds all its results and slows down as they grow."""
-
-    def scaled(self, by: float) -> Sizes:
-        """All sizes times a factor, at least 100 rows."""
-        return Sizes(*(max(100, int(size * by)) for size in dataclasses.astuple(self)))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -93,28 +77,28 @@ class Bench:
     def run(self, case: Case, path: str, *, best: bool) -> table.Result:
         """One case; paths below the best meet anonlink alone."""
         left, right = self._rows(case.fill)
-        few = left[: self._sizes.rival_left]
+        few = left[: self._sizes.peer_left]
         mine = few if path in SLOW_PATHS else left
         contenders = [rounds.Contender(rounds.OURS, drained(mine, right, case, path), len(mine) * len(right))]
         for rival in self._rivals if best else self._peer:
-            work = rival.prepare(few, right, case.threshold)
-            if best and rival in self._peer:
-                self._compare(case, drained(few, right, case, path)(), work())
-            contenders.append(rounds.Contender(rival.name, work, len(few) * len(right)))
+            theirs = few if rival in self._peer else left[: self._sizes.rival_left]
+            work = rival.prepare(theirs, right, case.threshold)
+            contenders.append(rounds.Contender(rival.name, work, len(theirs) * len(right)))
+        speeds = rounds.interleaved(contenders, self._rounds)
+        self._compare(case, drained(few, right, case, path)(), speeds.found[PEER])
         title = case.title(encodings.fill_of(mine, right))
-        bars = {PEER: case.bars} if case.bars else {}
-        return table.Result(title, path, rounds.interleaved(contenders, self._rounds), bars)
+        return table.Result(title, path, speeds, {PEER: case.bars} if case.bars else {}, lower=not best)
 
-    def _compare(self, case: Case, ours: int, theirs: int) -> None:
+    def _compare(self, case: Case, ours: int, theirs: object) -> None:
         if ours != theirs:
-            self.remarks.append(f"{case.name}: anonlink finds {theirs:,} pairs where the kernel finds {ours:,}")
+            self.remarks.append(f"{case.name}: anonlink finds {theirs} pairs where the kernel finds {ours}")
 
     def half(self, path: str) -> table.Result:
         """All results of random rows at a threshold that half of all pairs reach, into one buffer, unsorted."""
         case = Case(HALF, encodings.RANDOM, 0.5, bars={"avx512": table.Bar(30)})
         left, right = encodings.random(self._sizes.half, self._sizes.half)
         contenders = [rounds.Contender(rounds.OURS, drained(left, right, case, path), len(left) * len(right))]
-        few = self._sizes.rival_half
+        few = self._sizes.peer_half
         for rival in self._peer:
             work = rival.prepare(left[:few], right[:few], case.threshold)
             contenders.append(rounds.Contender(rival.name, work, len(left[:few]) * len(right[:few])))
@@ -132,7 +116,7 @@ class Bench:
             rounds.Contender(rounds.OURS, lambda: _together(works), pairs),
             rounds.Contender("one thread", lambda: [work() for work in works], pairs),
         ]
-        speeds = rounds.interleaved(contenders, TWO_THREADS_ROUNDS, rounds.wall_seconds)
+        speeds = rounds.interleaved(contenders, TWO_THREADS_ROUNDS, time.perf_counter)
         bars = {"one thread": {table.ANY_PATH: table.Bar(1.85)}}
         return table.Result("two threads on two cores, best round", path, speeds, bars, by_best=True)
 

@@ -1,7 +1,8 @@
 """Invented people with the habits of real ones: few names are frequent and many rare, neighbours share a suburb, cells
 are missing, and the second file was typed by somebody else.
 
-Files are made slice by slice, each from its own number, so that one of a million people needs the memory of ten thousand.
+Files are made slice by slice, each from its own number, so that a million people need the
+memory of ten thousand.
 """
 
 from __future__ import annotations
@@ -61,7 +62,11 @@ class Vocabulary:
 
 
 def _syllable(draw: random.Random) -> str:
-    onsets, vowels, codas = "b br c ch d f g gr h j k l m n p r s sh st t th v w", "a e i o u ai ea ie ou", "l m n r s t"
+    onsets, vowels, codas = (
+        "b br c ch d f g gr h j k l m n p r s sh st t th v w",
+        "a e i o u ai ea ie ou",
+        "l m n r s t",
+    )
     coda = draw.choice(codas.split()) if draw.random() < 0.4 else ""
     return draw.choice(onsets.split()) + draw.choice(vowels.split()) + coda
 

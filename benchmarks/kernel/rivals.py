@@ -117,7 +117,8 @@ _KNOWN = (
         "faiss",
         "faiss-cpu",
         _faiss,
-        "faiss finds the pairs within one Hamming distance, that of the threshold at mean popcounts: no Dice, no scores",
+        "faiss finds the pairs within one Hamming distance, that of the threshold at mean popcounts: "
+        "no Dice, no scores",
     ),
     (
         "NumKong",

@@ -44,6 +44,8 @@ class Speeds:
     """Pairs per second of every contender, round by round."""
 
     of: Mapping[str, Sequence[float]]
+    found: Mapping[str, object]
+    """What everybody's work gave in the last round."""
 
     @property
     def rivals(self) -> list[str]:
@@ -59,26 +61,14 @@ class Speeds:
         return Spread([ours / theirs for ours, theirs in zip(self.of[OURS], self.of[rival], strict=True)])
 
 
-def processor_seconds(work: Callable[[], object]) -> float:
-    """Seconds of this thread's processor time; contenders have one thread each."""
-    begin = time.thread_time()
-    work()
-    return time.thread_time() - begin
-
-
-def wall_seconds(work: Callable[[], object]) -> float:
-    """Seconds of the clock on the wall."""
-    begin = time.perf_counter()
-    work()
-    return time.perf_counter() - begin
-
-
-def interleaved(
-    contenders: Sequence[Contender], rounds: int, seconds: Callable[[Callable[[], object]], float] = processor_seconds
-) -> Speeds:
-    """Let all work in turn, so many times."""
+def interleaved(contenders: Sequence[Contender], rounds: int, clock: Callable[[], float] = time.thread_time) -> Speeds:
+    """Let all work in turn, so many times; by this thread's processor time, as each of them has one thread."""
     speeds: dict[str, list[float]] = {contender.name: [] for contender in contenders}
+    found: dict[str, object] = {}
     for _ in range(rounds):
         for contender in contenders:
-            speeds[contender.name].append(contender.pairs / seconds(contender.work))
-    return Speeds(speeds)
+            begin = clock()
+            result = contender.work()
+            speeds[contender.name].append(contender.pairs / (clock() - begin))
+            found[contender.name] = result
+    return Speeds(speeds, found)

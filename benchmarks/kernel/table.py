@@ -38,6 +38,8 @@ ANY_PATH = ""
 Bars = Mapping[str, Bar]
 """Bars by path."""
 
+NOT_BEHIND: Bars = {ANY_PATH: Bar(1.0)}
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Result:
@@ -48,6 +50,8 @@ class Result:
     speeds: rounds.Speeds
     bars: Mapping[str, Bars]
     """By rival; a rival without any may only not be ahead."""
+    lower: bool = False
+    """Is the path below the best of this machine?"""
     by_best: bool = False
     """Is the bar for the best round, not for the median?"""
     scale: tuple[float, str] = (1e9, "G/s")
@@ -61,23 +65,13 @@ class Result:
             cells = [
                 *(self.case, self.path, f"{ours / divisor:.3g} {unit}"),
                 *(rival, f"{self.speeds.median(rival) / divisor:.3g} {unit}", str(ratios)),
-                bar_cell(self.bars.get(rival, NOT_BEHIND), self.path, self._judged(ratios), ours),
+                self._bar(self.bars.get(rival, NOT_BEHIND), ratios.best if self.by_best else ratios.median, ours),
             ]
             yield f"| {' | '.join(cells)} |"
 
-    def _judged(self, ratios: rounds.Spread) -> float:
-        return ratios.best if self.by_best else ratios.median
-
-
-NOT_BEHIND: Bars = {ANY_PATH: Bar(1.0)}
-
-
-def bar_cell(bars: Bars, path: str, ratio: float, speed: float) -> str:
-    """The bar for this path and whether it was reached; that of AVX-512 is named where this path is another."""
-    bar = bars.get(path, bars.get(ANY_PATH))
-    parts = []
-    if bar is not None:
-        parts.append(f"{bar}: {'reached' if bar.reached(ratio, speed) else 'MISSED'}")
-    if path != BEST_PATH and BEST_PATH in bars:
-        parts.append(f"({bars[BEST_PATH]} with AVX-512)")
-    return " ".join(parts)
+    def _bar(self, bars: Bars, ratio: float, speed: float) -> str:
+        """The bar of the path and whether it was reached; where the best path is another, that of AVX-512 too."""
+        bar = bars.get(self.path, bars.get(ANY_PATH))
+        cell = f"{bar}: {'reached' if bar.reached(ratio, speed) else 'MISSED'}" if bar else ""
+        untried = self.path != BEST_PATH and BEST_PATH in bars and not self.lower
+        return f"{cell} ({bars[BEST_PATH]} with AVX-512)".strip() if untried else cell
