@@ -198,10 +198,10 @@ def compare(
     shares: Shares,
     core: int,
 ) -> int:
-    """One thread: join share after share into sorted runs in one file; returns the number of pairs."""
+    """One thread: join share after share into sorted runs in one file, their lengths in another; returns the pairs."""
     buffer = hushlink_native.PairColumns.empty(RUN_PAIRS)
     total = 0
-    with (task.folder / f"pairs-{core}").open("wb") as file:
+    with (task.folder / f"pairs-{core}").open("wb") as file, (task.folder / f"runs-{core}").open("wb") as lengths:
         for first, last in shares:
             join = hushlink_native.Join(
                 rows[0][first:last],
@@ -213,6 +213,7 @@ def compare(
             while not join.done:
                 count = join.fill(buffer)
                 write_run(file, buffer, count, first)
+                lengths.write(np.uint64(count).tobytes())
                 total += count
     return total
 
