@@ -33,7 +33,7 @@ class Case:
 
     def title(self, fill: float) -> str:
         """The case in words, with the fill that was reached."""
-        how = "pruned" if self.prune else "straight"
+        how = "pruning on" if self.prune else "straight"
         rows = "random" if self.fill == encodings.RANDOM else "realistic"
         return f"{how}, {rows}, fill {fill:.2f}, t={self.threshold:.2f}".replace("0.", ".")
 

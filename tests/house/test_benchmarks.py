@@ -27,7 +27,7 @@ def test_the_bench_prints_a_row_for_each_case_and_rival():
     assert rows[0] == _cells(table.HEAD[0])
     assert {len(row) for row in rows} == {7}
     beside = {(row[0].split(",")[0], row[3]) for row in rows[2:]}
-    expected = {"straight", "pruned", "half of all pairs match", "greedy solver"}
+    expected = {"straight", "pruning on", "half of all pairs match", "greedy solver"}
     assert beside >= {*((name, "anonlink") for name in expected), ("two threads on two cores", "one thread")}
     for row in rows[2:]:
         least, median, most = map(float, row[5].split("/"))
