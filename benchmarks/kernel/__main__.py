@@ -52,7 +52,7 @@ def results(bench: joins.Bench, amounts: sizes.Sizes, options: argparse.Namespac
         first = path == paths[0]
         wanted = (case for case in joins.CASES if case.name in options.cases and (first or case.lower_paths))
         for case in wanted:
-            yield bench.run(case, path, best=first)
+            yield bench.run(case, path, alone=not first)
     if joins.HALF in options.cases:
         yield bench.half(paths[0])
     if joins.THREADS in options.cases:

@@ -74,20 +74,22 @@ class Bench:
         """What the table alone does not tell."""
         self._rows = functools.cache(lambda fill: encodings.pair(fill, sizes.left, sizes.right))
 
-    def run(self, case: Case, path: str, *, best: bool) -> table.Result:
-        """One case; paths below the best meet anonlink alone."""
+    def run(self, case: Case, path: str, *, alone: bool) -> table.Result:
+        """One case beside every rival, or beside anonlink alone."""
         left, right = self._rows(case.fill)
         few = left[: self._sizes.peer_left]
         mine = few if path in SLOW_PATHS else left
         contenders = [rounds.Contender(rounds.OURS, drained(mine, right, case, path), len(mine) * len(right))]
-        for rival in self._rivals if best else self._peer:
+        for rival in self._peer if alone else self._rivals:
             theirs = few if rival in self._peer else left[: self._sizes.rival_left]
             work = rival.prepare(theirs, right, case.threshold)
             contenders.append(rounds.Contender(rival.name, work, len(theirs) * len(right)))
         speeds = rounds.interleaved(contenders, self._rounds)
-        self._compare(case, drained(few, right, case, path)(), speeds.found[PEER])
+        if PEER in speeds.found:
+            self._compare(case, drained(few, right, case, path)(), speeds.found[PEER])
         title = case.title(encodings.fill_of(mine, right))
-        return table.Result(title, path, speeds, {PEER: case.bars} if case.bars else {}, lower=not best)
+        lower = path != hushlink_native.kernel_paths()[-1]
+        return table.Result(title, path, speeds, {PEER: case.bars} if case.bars else {}, lower=lower)
 
     def _compare(self, case: Case, ours: int, theirs: object) -> None:
         if ours != theirs:
