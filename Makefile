@@ -14,7 +14,7 @@ export UV_PYTHON_DOWNLOADS := never
 
 .PHONY: help
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # ---- set-up -----------------------------------------------------------------
 
@@ -104,8 +104,8 @@ lint: setup ## ruff: rules and format; hadolint on the Dockerfile
 	@$(BIN)/ruff format --check --quiet . || { $(BIN)/ruff format --check .; exit 1; }
 
 .PHONY: types
-types: setup ## mypy --strict over every member and the tests
-	@$(BIN)/mypy $(SOURCES) tests native/tests
+types: setup ## mypy --strict over every member, the tests and the benchmarks
+	@$(BIN)/mypy $(SOURCES) tests native/tests benchmarks
 
 .PHONY: contracts
 contracts: setup ## the import rules
@@ -137,17 +137,25 @@ images: ## the three images; ENGINE=podman, BASE=, BUILD_BASE=, IMAGE_OPTIONS= f
 
 # ---- benchmarks -------------------------------------------------------------
 
-.PHONY: bench bench-quick bench-kernel bench-mesh
-bench: bench-kernel bench-mesh ## figures beside the peers', measured in the same run (minutes)
+# Rivals that nothing but the benchmark needs. Where they can't be installed, the table says that it goes without them.
+$(STAMPS)/rivals: requirements/bench.txt | $(STAMPS)/members
+	@if $(UV) pip install --quiet --python ./$(BIN)/python --only-binary :all: --require-hashes -r requirements/bench.txt; \
+	  then touch $@; else echo "bench: the rivals in requirements/bench.txt can't be installed here; going on without them"; fi
 
-bench-kernel: setup
-	@$(BIN)/python -m benchmarks.kernel
+.PHONY: bench bench-quick bench-kernel bench-kernel-million bench-mesh
+bench: bench-kernel bench-mesh ## figures beside the peers', measured in the same run (under twenty minutes)
+
+bench-kernel: setup $(STAMPS)/rivals ## the kernel beside its rivals, one table
+	@$(BIN)/python -m benchmarks.kernel $(BENCH)
+
+bench-kernel-million: setup ## 1,000,000 x 1,000,000 rows on all cores, pairs to disk (about ten minutes on two)
+	@$(BIN)/python -m benchmarks.kernel.million $(BENCH)
 
 bench-mesh: setup
 	@$(BIN)/python -m benchmarks.mesh
 
-bench-quick: setup ## the same at small sizes (under three minutes)
-	@$(BIN)/python -m benchmarks.kernel --rows 4000 --rounds 2
+bench-quick: setup $(STAMPS)/rivals ## the same at small sizes (under three minutes)
+	@$(BIN)/python -m benchmarks.kernel --scale 0.1 --rounds 2
 	@$(BIN)/python -m benchmarks.mesh --sizes 50000 --repeats 3
 
 # ---- demo -------------------------------------------------------------------
