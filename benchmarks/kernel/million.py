@@ -102,7 +102,8 @@ def tell(task: Task, outcome: Outcome, peer: rounds.Spread) -> None:
     say(f"pairs            {outcome.pairs:10,} to disk, {outcome.bytes_written / 1e6:,.1f} MB")
     say(f"peak memory      {outcome.peak_bytes / 1e6:10.0f} MB, mapped rows and Python included (bar 1,000 MB)")
     say(f"anonlink         {comparisons / theirs:10.0f} s extrapolated, at {peer.median / 1e9:.3f} G pairs/s per core")
-    say(f"ratio            {ours / theirs:10.1f} x")
+    busy = comparisons / peer.median / outcome.processor_seconds
+    say(f"ratio            {ours / theirs:10.1f} x by the clock, {busy:.1f} x by processor time")
 
 
 def say(line: str) -> None:
