@@ -220,7 +220,7 @@ typedef struct hl_greedy_batch {
     uint16_t dataset_b;
 } hl_greedy_batch;
 
-/* The solver owns memory of its own: 12 bytes per record (20 while hl_greedy_groups runs) and, where
+/* The solver owns memory of its own: 16 bytes per record (24 while hl_greedy_groups runs) and, where
  * counts between groups are needed, 4 more and up to 80 bytes per pair of groups that have met, which may lie
  * in a file. */
 int hl_greedy_new(const hl_greedy_settings *settings, hl_greedy **out);

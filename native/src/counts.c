@@ -99,6 +99,15 @@ static bool prepare(hl_counts *counts, uint32_t names)
     return counts->free || counts->used < counts->room || grow(counts);
 }
 
+void hl_counts_prefetch(const hl_counts *counts, uint32_t g, uint32_t h)
+{
+    if (!counts->room)
+        return;
+    __builtin_prefetch(&counts->slots[slot_of(counts, g < h ? g : h, g < h ? h : g)]);
+    __builtin_prefetch(&counts->heads[g]);
+    __builtin_prefetch(&counts->heads[h]);
+}
+
 uint64_t hl_counts_get(const hl_counts *counts, uint32_t g, uint32_t h)
 {
     if (!counts->room)

@@ -30,6 +30,9 @@ typedef struct hl_counts {
     uint32_t free;   /* list of entries given back, + 1 */
 } hl_counts;
 
+/* Ask for the memory that the count of two groups will need. */
+void hl_counts_prefetch(const hl_counts *counts, uint32_t g, uint32_t h);
+
 uint64_t hl_counts_get(const hl_counts *counts, uint32_t g, uint32_t h);
 
 /* g != h, both below `names`, which is the same in every call. False: no memory or space, nothing changed. */

@@ -6,6 +6,15 @@
 #include "hushlink_private.h"
 
 #define NONE UINT32_MAX
+#define AHEAD 12u /* pairs between asking for memory and using it */
+
+/* A record, and the group that is named by it: together, because most looks at one go on to the other. */
+typedef struct hl_node {
+    uint32_t group;    /* the name of its group, or NONE */
+    uint32_t next;     /* the next member of its group, a ring */
+    uint32_t size;     /* members of the group of this name */
+    uint32_t datasets; /* bit d % 32 is set for every dataset d of its members */
+} hl_node;
 
 struct hl_greedy {
     uint32_t dataset_count;
@@ -15,9 +24,7 @@ struct hl_greedy {
     bool within_datasets;
     bool strangers_only; /* groups that share a dataset can never merge: their counts are not kept */
     uint32_t *firsts;    /* first record of each dataset; dataset_count + 1 */
-    uint32_t *group_of;  /* per record: the name of its group, or NONE */
-    uint32_t *next;      /* per record: the next member of its group, a ring */
-    uint32_t *sizes;     /* per group name: members */
+    hl_node *nodes;      /* per record */
     uint32_t *marks;     /* per dataset: the last question that touched it */
     uint32_t question;
     bool walking;        /* pairs were fed: too late for known links */
@@ -43,12 +50,10 @@ static bool allocate(hl_greedy *solver)
     size_t records = (size_t)solver->records + 1;
     solver->firsts = malloc(((size_t)solver->dataset_count + 1) * sizeof *solver->firsts);
     solver->marks = calloc(solver->dataset_count, sizeof *solver->marks);
-    solver->group_of = malloc(records * sizeof *solver->group_of);
-    solver->next = malloc(records * sizeof *solver->next);
-    solver->sizes = malloc(records * sizeof *solver->sizes);
-    if (!solver->firsts || !solver->marks || !solver->group_of || !solver->next || !solver->sizes)
+    solver->nodes = malloc(records * sizeof *solver->nodes);
+    if (!solver->firsts || !solver->marks || !solver->nodes)
         return false;
-    memset(solver->group_of, 0xFF, records * sizeof *solver->group_of);
+    memset(solver->nodes, 0xFF, records * sizeof *solver->nodes);
     return true;
 }
 
@@ -88,15 +93,13 @@ void hl_greedy_free(hl_greedy *solver)
     hl_counts_free(&solver->counts);
     free(solver->firsts);
     free(solver->marks);
-    free(solver->group_of);
-    free(solver->next);
-    free(solver->sizes);
+    free(solver->nodes);
     free(solver);
 }
 
 uint64_t hl_greedy_memory(const hl_greedy *solver)
 {
-    return sizeof *solver + 8 * ((uint64_t)solver->dataset_count + 1) + 12 * ((uint64_t)solver->records + 1) +
+    return sizeof *solver + 8 * ((uint64_t)solver->dataset_count + 1) + sizeof *solver->nodes * ((uint64_t)solver->records + 1) +
            (solver->counts.place.file ? 0 : hl_counts_size(&solver->counts));
 }
 
@@ -123,28 +126,30 @@ static uint16_t dataset_of(const hl_greedy *solver, uint32_t record)
 /* Make a record, which has no group, a group of its own. */
 static void found_group(hl_greedy *solver, uint32_t record)
 {
-    solver->group_of[record] = record;
-    solver->next[record] = record;
-    solver->sizes[record] = 1;
+    solver->nodes[record] = (hl_node){record, record, 1, 1u << dataset_of(solver, record) % 32};
 }
 
 /* Do two groups hold records of the same dataset? */
 static bool share_dataset(hl_greedy *solver, uint32_t g, uint32_t h)
 {
     uint32_t member = g;
+    if (!(solver->nodes[g].datasets & solver->nodes[h].datasets))
+        return false;
+    if (solver->dataset_count <= 32)
+        return true;
     if (++solver->question == 0) {
         memset(solver->marks, 0, solver->dataset_count * sizeof *solver->marks);
         solver->question = 1;
     }
     do {
         solver->marks[dataset_of(solver, member)] = solver->question;
-        member = solver->next[member];
+        member = solver->nodes[member].next;
     } while (member != g);
     member = h;
     do {
         if (solver->marks[dataset_of(solver, member)] == solver->question)
             return true;
-        member = solver->next[member];
+        member = solver->nodes[member].next;
     } while (member != h);
     return false;
 }
@@ -152,16 +157,17 @@ static bool share_dataset(hl_greedy *solver, uint32_t g, uint32_t h)
 /* The members of `from` move to `into`, and the counts with third groups add up. */
 static void merge_groups(hl_greedy *solver, uint32_t g, uint32_t h)
 {
-    uint32_t into = solver->sizes[g] >= solver->sizes[h] ? g : h, from = into == g ? h : g;
+    uint32_t into = solver->nodes[g].size >= solver->nodes[h].size ? g : h, from = into == g ? h : g;
     uint32_t member = from, swap;
     do {
-        solver->group_of[member] = into;
-        member = solver->next[member];
+        solver->nodes[member].group = into;
+        member = solver->nodes[member].next;
     } while (member != from);
-    swap = solver->next[into];
-    solver->next[into] = solver->next[from];
-    solver->next[from] = swap;
-    solver->sizes[into] += solver->sizes[from];
+    swap = solver->nodes[into].next;
+    solver->nodes[into].next = solver->nodes[from].next;
+    solver->nodes[from].next = swap;
+    solver->nodes[into].size += solver->nodes[from].size;
+    solver->nodes[into].datasets |= solver->nodes[from].datasets;
     hl_counts_rename(&solver->counts, from, into);
 }
 
@@ -173,7 +179,7 @@ static int meet(hl_greedy *solver, uint32_t g, uint32_t h)
     if (solver->strangers_only && share_dataset(solver, g, h))
         return HL_OK;
     uint64_t seen = hl_counts_get(&solver->counts, g, h) + 1;
-    double needed = (solver->merge_threshold * (double)solver->sizes[g]) * (double)solver->sizes[h];
+    double needed = (solver->merge_threshold * (double)solver->nodes[g].size) * (double)solver->nodes[h].size;
     if ((double)seen >= needed) {
         merge_groups(solver, g, h);
         return HL_OK;
@@ -183,7 +189,7 @@ static int meet(hl_greedy *solver, uint32_t g, uint32_t h)
 
 static int walk_pair(hl_greedy *solver, uint32_t x, uint32_t y)
 {
-    uint32_t g = solver->group_of[x], h = solver->group_of[y];
+    uint32_t g = solver->nodes[x].group, h = solver->nodes[y].group;
     if (x == y || (g != NONE && g == h))
         return HL_OK;
     if (g == NONE && h == NONE && solver->deduplicated && dataset_of(solver, x) == dataset_of(solver, y))
@@ -229,6 +235,22 @@ static bool arguments_valid(const hl_greedy *solver, const hl_greedy_batch *batc
     return solver && batch && bad && (!batch->count || (batch->rows_a && batch->rows_b));
 }
 
+/* Records are scattered: ask for those of later pairs, and for the names of their groups, before they are needed. */
+static inline void look_ahead(const hl_greedy *solver, const hl_greedy_batch *batch, uint64_t at)
+{
+    uint32_t x, y;
+    if (at + 2 * AHEAD < batch->count && records_of(solver, batch, at + 2 * AHEAD, &x, &y)) {
+        __builtin_prefetch(&solver->nodes[x]);
+        __builtin_prefetch(&solver->nodes[y]);
+    }
+    if (at + AHEAD < batch->count && records_of(solver, batch, at + AHEAD, &x, &y)) {
+        uint32_t g = solver->nodes[x].group, h = solver->nodes[y].group;
+        __builtin_prefetch(&solver->nodes[g == NONE ? x : g]);
+        __builtin_prefetch(&solver->nodes[h == NONE ? y : h]);
+        hl_counts_prefetch(&solver->counts, g == NONE ? x : g, h == NONE ? y : h);
+    }
+}
+
 int hl_greedy_feed(hl_greedy *solver, const hl_greedy_batch *batch, uint64_t *bad)
 {
     uint32_t x, y;
@@ -236,6 +258,7 @@ int hl_greedy_feed(hl_greedy *solver, const hl_greedy_batch *batch, uint64_t *ba
         return HL_BAD_ARGUMENT;
     solver->walking |= batch->count > 0;
     for (uint64_t i = 0; i < batch->count; i++) {
+        look_ahead(solver, batch, i);
         if (!records_of(solver, batch, i, &x, &y) || walk_pair(solver, x, y) != HL_OK)
             return HL_NO_MEMORY;
     }
@@ -246,11 +269,11 @@ int hl_greedy_feed(hl_greedy *solver, const hl_greedy_batch *batch, uint64_t *ba
 
 static bool link_pair(hl_greedy *solver, uint32_t x, uint32_t y)
 {
-    if (solver->group_of[x] == NONE)
+    if (solver->nodes[x].group == NONE)
         found_group(solver, x);
-    if (solver->group_of[y] == NONE)
+    if (solver->nodes[y].group == NONE)
         found_group(solver, y);
-    uint32_t g = solver->group_of[x], h = solver->group_of[y];
+    uint32_t g = solver->nodes[x].group, h = solver->nodes[y].group;
     if (g == h)
         return true;
     if (solver->deduplicated && share_dataset(solver, g, h))
@@ -279,7 +302,7 @@ int hl_greedy_link(hl_greedy *solver, const hl_greedy_batch *batch, uint64_t *ba
 
 static bool counted(const hl_greedy *solver, uint32_t record)
 {
-    return solver->group_of[record] != NONE && solver->sizes[solver->group_of[record]] >= 2;
+    return solver->nodes[record].group != NONE && solver->nodes[solver->nodes[record].group].size >= 2;
 }
 
 void hl_greedy_measure(const hl_greedy *solver, uint64_t *groups, uint64_t *members)
@@ -287,7 +310,7 @@ void hl_greedy_measure(const hl_greedy *solver, uint64_t *groups, uint64_t *memb
     *groups = *members = 0;
     for (uint32_t r = 0; r < solver->records; r++) {
         *members += counted(solver, r);
-        *groups += counted(solver, r) && solver->group_of[r] == r;
+        *groups += counted(solver, r) && solver->nodes[r].group == r;
     }
 }
 
@@ -300,19 +323,19 @@ int hl_greedy_groups(hl_greedy *solver, uint64_t *offsets, uint16_t *datasets, u
     if (!places)
         return HL_NO_MEMORY;
     for (uint32_t r = 0; r < solver->records; r++) {
-        uint32_t group = solver->group_of[r];
+        uint32_t group = solver->nodes[r].group;
         if (!counted(solver, r) || places[group])
             continue;
         offsets[groups++] = at;
         places[group] = at + 1;
-        at += solver->sizes[group];
+        at += solver->nodes[group].size;
     }
     offsets[groups] = at;
     for (uint32_t d = 0; d < solver->dataset_count; d++) {
         for (uint32_t r = solver->firsts[d]; r < solver->firsts[d + 1]; r++) {
             if (!counted(solver, r))
                 continue;
-            uint64_t place = places[solver->group_of[r]]++ - 1;
+            uint64_t place = places[solver->nodes[r].group]++ - 1;
             datasets[place] = (uint16_t)d;
             rows[place] = r - solver->firsts[d];
         }

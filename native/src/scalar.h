@@ -64,7 +64,9 @@ HL_SCALAR_TARGET static inline __attribute__((always_inline)) void HL_SCALAR_NAM
     hl_hits hits = join->hits[q];
     for (uint32_t r = 0; r < count; r++, right += width_bytes) {
         uint32_t c = HL_SCALAR_NAME(common)(left, right, width_bytes), b = popcounts[r];
-        hl_hit_add_if(&hits, least ? c >= least[a + b] : hl_accepts(join, a, b, c), r, a + b, c);
+        /* Seldom true: beside a loop this short the stores would show. */
+        if (least ? c >= least[a + b] : hl_accepts(join, a, b, c))
+            hl_hit_add_if(&hits, true, r, a + b, c);
     }
     join->hits[q].count = hits.count;
 }

@@ -41,7 +41,7 @@ class ContradictionError(ValueError):
 class GreedySolver:
     """Takes candidate pairs in canonical order, batch by batch, and keeps the groups.
 
-    The pairs are not held: memory is 12 bytes per record (20 while `groups` runs) and, for more
+    The pairs are not held: memory is 16 bytes per record (24 while `groups` runs) and, for more
     than two datasets, merge_threshold below 1 or dedup, up to 80 bytes per pair of groups that have
     met without merging, which `spill` moves to a file. Calls release the GIL and are safe from several threads.
     """
