@@ -8,11 +8,11 @@ import tracemalloc
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import hushlink_encoder
-from hushlink_encoder import Dialect, Header, Kind, records
+from hushlink_encoder import Dialect, Header, Kind, csv_blocks, records
 
 CANARY = "canary-7Qx"
 COLUMNS = ("name", "born")
@@ -332,3 +332,50 @@ def test_how_much_was_read_is_told_where_the_size_is_known(tmp_path: pathlib.Pat
     fractions = [batch.fraction for batch in hushlink_encoder.CsvReader(tmp_path / "x.csv", COLUMNS, batch_rows=50)]
     assert fractions == [(10 + 6 * 50) / len(content), 1.0]
     assert [batch.fraction for batch in hushlink_encoder.CsvReader(io.BytesIO(content), COLUMNS)] == [None]
+
+
+PIECES = st.sampled_from(
+    [
+        *(b"a", b"bc", b",", b",", b"\n", b"\n", b"a,b\n", b"c,d\r\n", b'"', b'""', b'"e,f",g\n', b'"h\ni",j\n', b"\r"),
+        *(b"\xff", b"\xc3\xa9", b"\xc3", b"x" * 30, b"\\", b";", b"\x00", b"\x1c", b"\xe2\x80\xa8", b"\xef\xbb\xbf"),
+    ]
+)
+DIALECTS = st.sampled_from(
+    [Dialect(), Dialect(), Dialect(";"), Dialect(quote=None), Dialect(escape="\\"), Dialect(quote="a"), Dialect("\t")]
+)
+
+
+def all_of(content: bytes, columns: tuple[str, ...], **options: Any) -> tuple[list[Any], ...]:
+    """Everything that reading gives: rows, faults told with batches, and those that end it."""
+    rows: list[Any] = []
+    told: list[Any] = []
+    try:
+        for batch in hushlink_encoder.CsvReader(io.BytesIO(content), columns, max_cell=20, **options):
+            assert batch.first_row == len(rows)
+            rows += zip(*batch.columns, strict=True)
+            told += batch.faults
+    except hushlink_encoder.InvalidRecords as refused:
+        return rows, told, list(refused.faults)
+    return rows, told, []
+
+
+@settings(max_examples=200)
+@given(
+    pieces=st.lists(PIECES, max_size=40),
+    dialect=DIALECTS,
+    header=st.sampled_from([Header.NONE, Header.SKIP]),
+    columns=st.sampled_from([("name",), COLUMNS]),
+    block_bytes=st.integers(1, 40),
+    batch_rows=st.integers(1, 6),
+    keep_going=st.booleans(),
+)
+def test_blocks_are_read_as_record_by_record(
+    pieces: list[bytes], dialect: Dialect, block_bytes: int, batch_rows: int, columns: tuple[str, ...], **options: Any
+) -> None:
+    content = b"".join(pieces)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(csv_blocks, "BLOCK_BYTES", block_bytes)
+        found = all_of(content, columns, dialect=dialect, batch_rows=batch_rows, **options)
+        patched.setattr(csv_blocks, "sound", lambda *_: csv_blocks.NO_BLOCK)
+        expected = all_of(content, columns, dialect=dialect, batch_rows=batch_rows, **options)
+    assert found == expected

@@ -35,7 +35,7 @@ All are `hushlink_domain.errors.CallerError`.
 
 from __future__ import annotations
 
-from hushlink_encoder.csv_table import Dialect
+from hushlink_encoder.csv_blocks import Dialect
 from hushlink_encoder.engine import Encoder, Encodings
 from hushlink_encoder.faults import InvalidRecords, Kind, RecordFault
 from hushlink_encoder.headers import Header

@@ -8,7 +8,6 @@ Whatever is wrong is an `InvalidRecords` with file, line, row and column, and ne
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import pathlib
 import stat
@@ -16,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
-from hushlink_encoder import csv_table, faults, headers
+from hushlink_encoder import csv_blocks, csv_table, faults, headers
 
 BATCH_ROWS: Final = 8192
 BATCH_BYTES: Final = 8 << 20
@@ -77,7 +76,7 @@ class CsvReader:
         identifiers: Sequence[str],
         *,
         header: headers.Header = headers.Header.CHECK,
-        dialect: csv_table.Dialect | None = None,
+        dialect: csv_blocks.Dialect | None = None,
         batch_rows: int = BATCH_ROWS,
         max_cell: int = CELL_CHARACTERS,
         name: str | None = None,
@@ -90,7 +89,7 @@ class CsvReader:
         self._source = source
         self._identifiers = tuple(identifiers)
         self._header = header
-        self._dialect = dialect or csv_table.Dialect()
+        self._dialect = dialect or csv_blocks.Dialect()
         self._batch_rows = batch_rows
         self._max_cell = max_cell
         self._keep_going = keep_going
@@ -118,37 +117,41 @@ class CsvReader:
         places = [names.index(identifier) for identifier in self._identifiers] if names != self._identifiers else None
         first_row = 0
         while True:
-            rows, found = self._rows(table, first_row, names)
-            if rows:
-                cells = tuple(zip(*rows, strict=True))
-                columns = cells if places is None else tuple(cells[place] for place in places)
+            cells, found = self._cells(table, first_row, names)
+            count = len(cells[0])
+            if count:
+                columns = tuple(map(tuple, cells if places is None else (cells[place] for place in places)))
                 fraction = min(1.0, table.bytes_read / size) if size else None
                 yield RecordBatch(self.name, first_row, columns, tuple(found), fraction)
-            first_row += len(rows)
+            first_row += count
             if table.broken is not None:
                 raise self._refusal(self._form_fault(table.broken, first_row, names))
-            if not rows:
+            if not count:
                 return
 
-    def _rows(
+    def _cells(
         self, table: csv_table.Table, first_row: int, names: Sequence[str]
     ) -> tuple[list[list[str]], list[faults.RecordFault]]:
-        """The next rows, and what is wrong with some of them."""
-        rows: list[list[str]] = []
+        """The next rows by column, and what is wrong with some of them."""
+        columns: list[list[str]] = [[] for _ in names]
         found: list[faults.RecordFault] = []
         end = table.bytes_read + BATCH_BYTES
         width, longest = len(names), self._max_cell
-        for row in itertools.islice(table, self._batch_rows):
-            if len(row) == width and not table.undecodable and max(map(len, row)) <= longest:
-                rows.append(row)
-            else:
-                found.append(self._row_fault(row, first_row + len(rows), table, names))
+        while (count := len(columns[0])) < self._batch_rows and table.bytes_read < end:
+            if sound := table.take(width, self._batch_rows - count, end - table.bytes_read):
+                for column, cells in zip(columns, sound, strict=True):
+                    column.extend(cells)
+                continue
+            if (row := next(table, None)) is None:
+                break
+            if len(row) != width or table.undecodable or max(map(len, row)) > longest:
+                found.append(self._row_fault(row, first_row + count, table, names))
                 if not self._keep_going:
                     raise self._refusal(found[0])
-                rows.append([""] * width)
-            if table.bytes_read >= end:
-                break
-        return rows, found
+                row = [""] * width
+            for column, cell in zip(columns, row, strict=True):
+                column.append(cell)
+        return columns, found
 
     def _row_fault(
         self, row: list[str], number: int, table: csv_table.Table, names: Sequence[str]

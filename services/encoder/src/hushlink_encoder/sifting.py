@@ -93,6 +93,8 @@ class _Sifting:
     def result(self, bad_rows: BadRows) -> EncodedBatch:
         """The batch's encodings and faults."""
         first, count = self._batch.first_row, self._batch.count
+        if not self._batch.faults and (whole := self._encoded_at_once()) is not None:
+            return EncodedBatch(np.arange(first, first + count), whole, first + count, (), self._batch.fraction)
         unread = {fault.row - first for fault in self._batch.faults if fault.row is not None}
         good = [place for place in range(count) if place not in unread]
         parts = list(self._encoded(good))
@@ -104,6 +106,13 @@ class _Sifting:
             places, rows = np.arange(count, dtype=np.int64), whole
         self._faults.sort(key=lambda fault: fault.row or 0)
         return EncodedBatch(places + first, rows, first + count, tuple(self._faults), self._batch.fraction)
+
+    def _encoded_at_once(self) -> engine.Encodings | None:
+        """The encodings of the whole batch, None if a record is at fault."""
+        try:
+            return self._encoder.encode_columns(self._batch.columns)
+        except faults.InvalidRecords:
+            return None
 
     def _encoded(self, places: Sequence[int]) -> Iterator[tuple[Sequence[int], engine.Encodings]]:
         """Encode the rows at these places of the batch, but for those at fault, which are noted."""
