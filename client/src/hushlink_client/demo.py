@@ -78,13 +78,12 @@ async def _encoded(
     encoded: dict[int, encodings_file.EncodingsFile] = {}
 
     async def one(dataset: int, file: pathlib.Path) -> None:
-        encoded[dataset] = await encoder_service.encode_csv(
+        encoded[dataset] = await encoder_service.encode_file(
             encoder,
             file,
-            folder / f"{dataset}.encodings",
-            agreement.schema_text,
-            KEY_NAME,
-            on_rows=lambda rows: bars.encoded(dataset, rows),
+            folder / f"{dataset}.parquet",
+            encoder_service.Orders(agreement.schema_text, KEY_NAME),
+            on_rows=lambda rows, _: bars.encoded(dataset, rows, None),
         )
 
     assert running.encoder is not None  # noqa: S101 - this mesh has one

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol, TextIO
 
@@ -84,6 +85,8 @@ def board(*, quiet: bool) -> Iterator[Board]:
         rich.progress.BarColumn(bar_width=40),
         rich.progress.TaskProgressColumn(),
         rich.progress.TimeElapsedColumn(),
+        rich.progress.TextColumn("left"),
+        rich.progress.TimeRemainingColumn(elapsed_when_finished=False),
         rich.progress.TextColumn("{task.fields[note]}"),
     )
     console = rich.console.Console(stderr=True, highlight=False)
@@ -117,6 +120,22 @@ class _TerminalBar:
         self._progress.update(self._task, completed=done, total=total, note=note)
 
 
+class Rate:
+    """How fast records go, from the first that was seen on."""
+
+    def __init__(self) -> None:
+        self._started: float | None = None
+
+    def of(self, rows: int) -> str:
+        """A note for a bar: so many records by now, and so many a second."""
+        now = time.monotonic()
+        if self._started is None:
+            self._started = now
+        seconds = now - self._started
+        speed = f", {rows / seconds:,.0f}/s" if seconds >= 1 else ""
+        return f"{rows:,} records{speed}"
+
+
 class RunBars:
     """One bar per stage of a run."""
 
@@ -145,27 +164,27 @@ class LinkageBars(RunBars):
         self._encoding: Bar | None = None
         self._uploading: Bar | None = None
         self._encoded: dict[int, int] = {}
+        self._encoding_rate = Rate()
+        self._uploading_rate = Rate()
         self._uploaded: dict[int, tuple[int, int]] = {}
 
-    def encoded(self, dataset: int, rows: int) -> None:
-        """So many rows of a dataset have been encoded."""
+    def encoded(self, dataset: int, rows: int, fraction: float | None) -> None:
+        """So many rows of a dataset have been encoded, which are that much of all datasets, if that is known."""
         self._encoding = self._encoding or self._board.bar("encoding")
         self._encoded[dataset] = rows
-        self._encoding.update(0, None, self._all_encoded())
+        total = None if fraction is None else 1.0
+        self._encoding.update(fraction or 0, total, self._encoding_rate.of(sum(self._encoded.values())))
 
     def uploaded(self, dataset: int, rows: int, row_count: int) -> None:
         """So many rows of a dataset, of all it has, have been sent."""
         if self._uploading is None:
             if self._encoding is not None:
-                self._encoding.update(1, 1, self._all_encoded())
+                self._encoding.update(1, 1, f"{sum(self._encoded.values()):,} records")
             self._uploading = self._board.bar("uploading")
         self._uploaded[dataset] = rows, row_count
         sent = sum(rows for rows, _ in self._uploaded.values())
         total = sum(count for _, count in self._uploaded.values())
-        self._uploading.update(sent, total, f"{sent:,} records")
-
-    def _all_encoded(self) -> str:
-        return f"{sum(self._encoded.values()):,} records"
+        self._uploading.update(sent, total, self._uploading_rate.of(sent))
 
 
 def _note(state: states.RunState, progress: runs.Progress) -> str:

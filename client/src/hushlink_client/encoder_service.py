@@ -6,13 +6,14 @@ The secret stays with the service, which holds it under a name.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import pathlib
 from collections.abc import AsyncIterator, Callable, Iterator
 
 import grpc
 
 from hushlink.encoder.v1 import encoder_service_pb2, encoder_service_pb2_grpc
-from hushlink_client import connection, encoding, encodings_file, errors
+from hushlink_client import connection, encoding, encodings_file, errors, forms, record_form
 from hushlink_domain import errors as domain_errors
 from hushlink_domain import schema
 from hushlink_mesh import ending, framing
@@ -21,33 +22,44 @@ _BATCH_ROWS = 4096
 _FRAME_MARGIN = 1 << 10  # what a message has beside its records
 
 
-async def encode_csv(
+@dataclasses.dataclass(frozen=True, slots=True)
+class Orders:
+    """How files of records become files of encodings."""
+
+    schema_text: str
+    """The linkage schema."""
+    key_name: str
+    """The name of a secret that the service holds."""
+    project_id: str = ""
+    """The project, for the key check; empty = none."""
+    records: record_form.RecordForm = dataclasses.field(default_factory=record_form.RecordForm)
+    """How the records are written."""
+    form: forms.Form = forms.Form.CONTAINER
+    """How the encodings are written."""
+
+
+async def encode_file(
     encoder: connection.Connection,
     records: pathlib.Path,
     target: pathlib.Path,
-    schema_text: str,
-    key_name: str,
+    orders: Orders,
     *,
-    project_id: str = "",
-    on_rows: Callable[[int], None] = lambda _: None,
+    on_rows: encoding.OnRows = lambda _rows, _fraction: None,
 ) -> encodings_file.EncodingsFile:
-    """Encode a CSV file, whose header names the schema's columns, into a file of encodings.
+    """Encode a file of records into a file of encodings.
 
     Args:
         encoder: the service.
-        records: the CSV file.
+        records: the file of records.
         target: the file of encodings to write.
-        schema_text: the linkage schema.
-        key_name: the name of a secret that the service holds.
-        project_id: the project, for the key check; empty = none.
-        on_rows: called with the number of rows encoded so far.
+        orders: how.
+        on_rows: called with the number of rows encoded so far, and how much of the file was read if that is known.
 
     Raises:
         hushlink_domain.errors.DomainError: a record, the schema or the name of the key is faulty.
         errors.ClientError: the target can't be written, or the answer is not what was sent.
     """
-    order = encoder_service_pb2.Encoding(schema_json=schema_text, key_name=key_name, project_id=project_id)
-    sending = _Sending(order, records, schema.parse_json(schema_text), encoder.max_message_bytes - _FRAME_MARGIN)
+    sending = _Sending(orders, records, encoder.max_message_bytes - _FRAME_MARGIN)
     stub: encoder_service_pb2_grpc.EncoderServiceAsyncStub = encoder_service_pb2_grpc.EncoderServiceStub(
         encoder.channel
     )
@@ -56,7 +68,7 @@ async def encode_csv(
             call = stub.Encode(sending.frames(), metadata=encoder.metadata())
             end = ending.Ending(call)
             try:
-                return await _written(aiter(call), target, on_rows)
+                return await _written(aiter(call), target, orders.form, lambda rows: on_rows(rows, sending.fraction))
             except grpc.aio.AioRpcError as error:
                 raise end.error(error) from None
     except asyncio.CancelledError:
@@ -70,15 +82,17 @@ async def encode_csv(
 
 
 async def _written(
-    answers: AsyncIterator[encoder_service_pb2.EncodeResponse], target: pathlib.Path, on_rows: Callable[[int], None]
+    answers: AsyncIterator[encoder_service_pb2.EncodeResponse],
+    target: pathlib.Path,
+    form: forms.Form,
+    on_rows: Callable[[int], None],
 ) -> encodings_file.EncodingsFile:
     """Write what the service answers, after checking it."""
     first = await anext(answers, None)
     if first is None or not first.header.width_bits:
         raise errors.ClientError("the encoder sends no header: is it of this release?")
     header = encodings_file.header_from_proto(first.header)
-    with encodings_file.replacing(target) as stream:
-        writer = encodings_file.Writer(stream, target, header)
+    with forms.writing(target, header, form) as writer:
         row = 0
         async for answer in answers:
             if answer.WhichOneof("frame") == "trailer":
@@ -97,24 +111,28 @@ async def _written(
 class _Sending:
     """The frames of one stream."""
 
-    def __init__(
-        self, order: encoder_service_pb2.Encoding, records: pathlib.Path, agreed: schema.LinkageSchema, room: int
-    ) -> None:
+    def __init__(self, orders: Orders, records: pathlib.Path, room: int) -> None:
         self.fault: Exception | None = None
         """What went wrong on our side while the stream was made."""
-        self._order = order
+        self.fraction: float | None = None
+        """How much of the records was read, if that is known."""
+        self._orders = orders
         self._records = records
-        self._agreed = agreed
+        self._agreed = schema.parse_json(orders.schema_text)
         self._room = room
 
     async def frames(self) -> AsyncIterator[encoder_service_pb2.EncodeRequest]:
         """Header, then batches, then the trailer."""
         count = 0
         try:
-            yield encoder_service_pb2.EncodeRequest(header=self._order)
-            for batch in encoding.record_batches(self._records, self._agreed, _BATCH_ROWS):
+            header = encoder_service_pb2.Encoding(
+                schema_json=self._orders.schema_text, key_name=self._orders.key_name, project_id=self._orders.project_id
+            )
+            yield encoder_service_pb2.EncodeRequest(header=header)
+            for batch in encoding.record_batches(self._records, self._agreed, _BATCH_ROWS, self._orders.records):
+                self.fraction = batch.fraction
                 for part in self._parts(batch.first_row, batch.columns):
-                    count += len(part.columns[0].cells)
+                    count += max(len(column.cells) for column in part.columns)
                     yield encoder_service_pb2.EncodeRequest(batch=part)
             yield encoder_service_pb2.EncodeRequest(trailer=encoder_service_pb2.RecordsTrailer(row_count=count))
         except Exception as fault:
@@ -123,7 +141,8 @@ class _Sending:
 
     def _parts(self, first_row: int, columns: tuple[tuple[str, ...], ...]) -> Iterator[encoder_service_pb2.RecordBatch]:
         """A batch in as many parts as it takes that each fits into a message, and its encodings too."""
-        count = len(columns[0])
+        count = max(map(len, columns))
+        columns = tuple(cells or ("",) * count for cells in columns)  # ignored ones may not have been read
         batch = encoder_service_pb2.RecordBatch(
             first_row=first_row, columns=[encoder_service_pb2.Column(cells=cells) for cells in columns]
         )

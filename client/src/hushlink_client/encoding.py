@@ -5,19 +5,25 @@ The engine is the optional extra ``hushlink-client[encode]``: an analyst does no
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.metadata
 import importlib.util
 import pathlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, TypeAlias
 
-from hushlink_client import encodings_file, errors
+from hushlink_client import encodings_file, errors, fault_report, forms, record_form
 from hushlink_domain import schema
 
 if TYPE_CHECKING:
     import hushlink_encoder
 
 Secret: TypeAlias = "hushlink_encoder.Secret"  # noqa: S105 - the name of a type
+OnRows: TypeAlias = Callable[[int, float | None], None]
+"""Told how many rows were read, and how much of the input they are, from 0 to 1, if that is known."""
+
+BAD_ROWS = ("fail", "skip", "empty")
+"""What may become of records at fault: nothing is encoded; they are left out; they become encodings without a bit."""
 
 
 def shipped_schema(name: str) -> str:
@@ -76,54 +82,111 @@ def key_check(secret: Secret, agreed: schema.LinkageSchema, project_id: str) -> 
 
 
 def record_batches(
-    records: pathlib.Path, agreed: schema.LinkageSchema, batch_rows: int
-) -> Iterator[hushlink_encoder.RecordBatch]:
-    """A CSV file, whose header names the schema's columns, as batches of columns.
+    records: pathlib.Path,
+    agreed: schema.LinkageSchema,
+    batch_rows: int | None = None,
+    form: record_form.RecordForm | None = None,
+    *,
+    keep_going: bool = False,
+) -> Iterable[hushlink_encoder.RecordBatch]:
+    """A file of records as batches of columns; every iteration reads it from the start.
+
+    Args:
+        records: the file.
+        agreed: the linkage schema, whose columns it has.
+        batch_rows: most records in a batch; None = the encoder's own number.
+        form: how the file is written; None = as CSV is by default, or by the file's name.
+        keep_going: whether rows that are at fault alone are told with their batch, rather than raised.
 
     Raises:
-        hushlink_domain.errors.CallerError: RECORDS_INVALID; rows and columns are named, never a value.
+        errors.InputError: the form makes no sense.
+        errors.ClientError: what reads it is not installed.
+        hushlink_domain.errors.CallerError: when iterated over, RECORDS_INVALID; rows and columns are named, never a
+            value.
     """
     _check_installed()
     import hushlink_encoder  # noqa: PLC0415 - optional
 
-    yield from hushlink_encoder.CsvReader(records, agreed.identifiers, batch_rows=batch_rows)
+    form = form or record_form.RecordForm()
+    rows = batch_rows or hushlink_encoder.BATCH_ROWS
+    if (kind := form.kind_of(records)) != "csv":
+        if importlib.util.find_spec("pyarrow") is None:
+            raise errors.ClientError(f"{kind} files need pyarrow: install hushlink-client[encode]")
+        return hushlink_encoder.TableReader(
+            records, agreed, hushlink_encoder.Form(kind), batch_rows=rows, keep_going=keep_going
+        )
+    try:
+        dialect = hushlink_encoder.Dialect(form.delimiter, form.quote, form.escape)
+    except ValueError as error:
+        raise errors.InputError(f"{error}: see --delimiter, --quote and --escape") from None
+    header = hushlink_encoder.Header(form.header)
+    return hushlink_encoder.CsvReader(
+        records, agreed.identifiers, dialect=dialect, header=header, batch_rows=rows, keep_going=keep_going
+    )
 
 
-def encode_csv(
+@dataclasses.dataclass(frozen=True, slots=True)
+class Orders:
+    """How files of records become files of encodings."""
+
+    records: record_form.RecordForm = dataclasses.field(default_factory=record_form.RecordForm)
+    """How the records are written."""
+    bad_rows: str = "fail"
+    """What becomes of records at fault, one of `BAD_ROWS`."""
+    form: forms.Form = forms.Form.CONTAINER
+    """How the encodings are written."""
+    key_check: bytes = b""
+    """For the header."""
+
+
+def encode_file(
     records: pathlib.Path,
     target: pathlib.Path,
     agreed: schema.LinkageSchema,
     secret: Secret,
+    orders: Orders | None = None,
     *,
-    check: bytes = b"",
-    on_rows: Callable[[int], None] = lambda _: None,
+    report: fault_report.Report | None = None,
+    on_rows: OnRows = lambda _rows, _fraction: None,
 ) -> encodings_file.EncodingsFile:
-    """Encode a CSV file, whose header names the schema's columns, into a file of encodings.
+    """Encode a file of records into a file of encodings.
 
-    Memory does not grow with the number of records. Nothing is left behind if a record is faulty.
+    Memory does not grow with the number of records. Nothing is left behind where the records can't be encoded.
 
     Args:
-        records: the CSV file.
+        records: the file of records.
         target: the file of encodings to write.
         agreed: the linkage schema.
         secret: the linkage secret.
-        check: the key check for the header.
-        on_rows: called with the number of rows encoded so far.
+        orders: how; by default CSV into a container, and a record at fault is an error.
+        report: told of every fault, also of those that are raised.
+        on_rows: called with the number of rows read so far, and how much of the file they are if that is known.
 
     Raises:
-        hushlink_domain.errors.CallerError: RECORDS_INVALID; rows and columns are named, never a value.
+        hushlink_domain.errors.CallerError: RECORDS_INVALID, with up to a hundred faults; rows and columns are named,
+            never a value.
         errors.InputError: the target can't be written.
     """
     import hushlink_encoder  # noqa: PLC0415 - optional
 
-    def batches() -> Iterator[bytes]:
-        with hushlink_encoder.Encoder(agreed, secret) as encoder:
-            for batch in hushlink_encoder.CsvReader(records, agreed.identifiers):
-                yield encoder.encode_batch(batch).tobytes()
-                on_rows(batch.first_row + batch.count)
-
-    header = encodings_file.Header(agreed.fingerprint(), agreed.width_bytes * 8, check, _version())
-    return encodings_file.write(target, header, batches())
+    orders = orders or Orders()
+    report = report or fault_report.Report()
+    bad_rows = hushlink_encoder.BadRows(orders.bad_rows)
+    if bad_rows is hushlink_encoder.BadRows.SKIP and orders.form is not forms.Form.CONTAINER:
+        raise errors.InputError(f"{orders.form} has no row numbers, so no record may be left out: see --bad-rows empty")
+    batches = record_batches(records, agreed, form=orders.records, keep_going=True)
+    header = encodings_file.Header(agreed.fingerprint(), agreed.width_bytes * 8, orders.key_check, _version())
+    try:
+        with forms.writing(target, header, orders.form) as writer, hushlink_encoder.Encoder(agreed, secret) as encoder:
+            for part in hushlink_encoder.encoded(encoder, batches, bad_rows):
+                skipping = bad_rows is hushlink_encoder.BadRows.SKIP
+                writer.add(part.encodings.tobytes(), part.rows.tolist() if skipping else None)
+                report.add(str(records), part.faults)
+                on_rows(part.end, part.fraction)
+            return writer.finish()
+    except hushlink_encoder.InvalidRecords as error:
+        report.add(str(records), error.faults)
+        raise
 
 
 def _check_installed() -> None:

@@ -16,6 +16,7 @@ from hushlink_client import (
     encoding,
     encodings_file,
     errors,
+    fault_report,
     groups_file,
     projects,
     results,
@@ -54,8 +55,8 @@ class Agreement:
 class Observer(Protocol):
     """Who is told how far a linkage is."""
 
-    def encoded(self, dataset: int, rows: int) -> None:
-        """So many rows of a dataset have been encoded."""
+    def encoded(self, dataset: int, rows: int, fraction: float | None) -> None:
+        """So many rows of a dataset have been encoded, which are that much of all datasets, if that is known."""
 
     def uploaded(self, dataset: int, rows: int, row_count: int) -> None:
         """So many rows of a dataset, of all it has, have been sent."""
@@ -75,26 +76,41 @@ class Outcome:
 
 
 async def encode(
-    records: Sequence[pathlib.Path], agreement: Agreement, workspace: pathlib.Path, observer: Observer
+    records: Sequence[pathlib.Path],
+    agreement: Agreement,
+    workspace: pathlib.Path,
+    observer: Observer,
+    orders: encoding.Orders | None = None,
+    report: fault_report.Report | None = None,
 ) -> list[encodings_file.EncodingsFile]:
-    """Encode CSV files, one after the other, into files in ``workspace``.
+    """Encode files of records, one after the other, into files in ``workspace``.
 
     Raises:
         hushlink_domain.errors.CallerError: a record is faulty.
         errors.InputError: the workspace can't be written.
     """
+    fractions = _fractions(records)
 
     def one(dataset: int, file: pathlib.Path, check: Callable[[], None]) -> encodings_file.EncodingsFile:
-        def on_rows(rows: int) -> None:
+        def on_rows(rows: int, fraction: float | None) -> None:
             check()
-            observer.encoded(dataset, rows)
+            before, share = sum(fractions[:dataset]), fractions[dataset]
+            observer.encoded(dataset, rows, None if fraction is None else before + share * fraction)
 
-        target = workspace / f"{dataset}.encodings"
-        return encoding.encode_csv(file, target, agreement.agreed, agreement.secret, on_rows=on_rows)
+        target = workspace / f"{dataset}.parquet"
+        return encoding.encode_file(
+            file, target, agreement.agreed, agreement.secret, orders, report=report, on_rows=on_rows
+        )
 
     return await concurrency.in_thread(
         lambda check: [one(dataset, file, check) for dataset, file in enumerate(records)]
     )
+
+
+def _fractions(files: Sequence[pathlib.Path]) -> list[float]:
+    """How much of all files each is, by size."""
+    sizes = [file.stat().st_size if file.is_file() else 0 for file in files]
+    return [size / max(1, sum(sizes)) for size in sizes]
 
 
 async def link(
@@ -108,7 +124,7 @@ async def link(
 
     Args:
         coordinator: where, with the operator's right if it asks for one.
-        encoded: one file per dataset.
+        encoded: one file per dataset; groups name the rows of their input.
         agreement: what they were encoded with.
         target: the CSV file of groups to write.
         observer: told how far it is.
@@ -161,7 +177,8 @@ async def _linked(
             seconds[stage.state.value] = (stage.end_time - stage.start_time).total_seconds()
     summary = await results.summary(owner, project_id, run.run_id)
     with _timed(seconds, "download"):
-        await groups_file.write_csv(stream, results.pages(owner, project_id, run.run_id))
+        pages = results.pages(owner, project_id, run.run_id)
+        await groups_file.write_csv(stream, pages, {n: file.row_numbers for n, file in enumerate(encoded)})
     return Outcome(summary, run.progress.comparisons_total, seconds)
 
 

@@ -8,11 +8,11 @@ import tracemalloc
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import hushlink_encoder
-from hushlink_encoder import Header, Kind, records
+from hushlink_encoder import Dialect, Header, Kind, csv_blocks, records
 
 CANARY = "canary-7Qx"
 COLUMNS = ("name", "born")
@@ -55,8 +55,8 @@ def test_what_is_read(content: bytes, rows: list[tuple[str, ...]]) -> None:
 
 
 def test_other_headers_and_delimiters() -> None:
-    assert rows_of(b"x;y\n1;2\n", header=Header.SKIP, delimiter=";") == [("1", "2")]
-    assert rows_of(b"x\ty\n1\t2\n", header=Header.NONE, delimiter="\t") == [("x", "y"), ("1", "2")]
+    assert rows_of(b"x;y\n1;2\n", header=Header.SKIP, dialect=Dialect(";")) == [("1", "2")]
+    assert rows_of(b"x\ty\n1\t2\n", header=Header.NONE, dialect=Dialect("\t")) == [("x", "y"), ("1", "2")]
     assert rows_of(b"", header=Header.NONE) == []
 
 
@@ -235,12 +235,19 @@ def test_memory_does_not_grow_with_a_cell() -> None:
     assert peak < 8 << 20
 
 
-@pytest.mark.parametrize(
-    "options", [{"batch_rows": 0}, {"max_cell": 0}, {"delimiter": ";;"}, {"delimiter": '"'}, {"delimiter": "\n"}]
-)
+@pytest.mark.parametrize("options", [{"batch_rows": 0}, {"max_cell": 0}])
 def test_options_that_make_no_sense(options: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"delimiter|at least"):
+    with pytest.raises(ValueError, match="at least"):
         hushlink_encoder.CsvReader(io.BytesIO(b""), COLUMNS, **options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"delimiter": ";;"}, {"delimiter": '"'}, {"delimiter": "\n"}, {"delimiter": ""}, {"quote": ","}, {"escape": '"'}],
+)
+def test_dialects_that_make_no_sense(options: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"one character|different"):
+        Dialect(**options)
 
 
 CELLS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
@@ -267,3 +274,108 @@ def test_any_bytes_are_read_or_refused(content: bytes, header: Header) -> None:
         assert refused.faults
     else:
         assert all(len(row) == 2 for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "content", "rows"),
+    [
+        (Dialect(";"), b'name;born\n"a;b";c,d\n', [("a;b", "c,d")]),
+        (Dialect("\t", quote=None), b'name\tborn\n"a"\t5"\n', [('"a"', '5"')]),
+        (Dialect(quote="'"), b"name,born\n'a,''b''\nc',\"d\"\n", [("a,'b'\nc", '"d"')]),
+        (Dialect("|", escape="\\"), b'name|born\n"a\\"b|c"|d\\|e\n', [('a"b|c', "d|e")]),
+    ],
+)
+def test_other_dialects(dialect: Dialect, content: bytes, rows: list[tuple[str, ...]]) -> None:
+    assert rows_of(content, dialect=dialect) == rows
+
+
+def test_columns_are_found_by_name_among_others() -> None:
+    content = b"id,born,more,name\n1,1980,x,anna\n2,,y,\n"
+    assert rows_of(content, header=Header.MATCH) == [("anna", "1980"), ("", "")]
+    fault = refusal(b"id,name,more\n1,canary-7Qx,x\n", header=Header.MATCH)
+    assert (fault.kind, fault.note) == (
+        Kind.MISSING_COLUMNS,
+        "expected: 'name', 'born'; found: 'id', 'name', 'more'",
+    )
+    fault = refusal(b"name,born,name\na,b,c\n", header=Header.MATCH)
+    assert fault.note.endswith("more than once: 'name'")
+    fault = refusal(b"canary-7Qx,1980\n", header=Header.MATCH)
+    assert "header missing" in fault.note
+    fault = refusal(b"id,born,more,name\n1,1980\n", header=Header.MATCH)
+    assert fault.note == "2 cells, 4 expected"
+
+
+@pytest.mark.parametrize("header", [Header.CHECK, Header.MATCH])
+@pytest.mark.parametrize(("delimiter", "shown"), [(";", "';'"), ("\t", "a tab"), ("|", "'|'")])
+def test_another_delimiter_is_suggested(header: Header, delimiter: str, shown: str) -> None:
+    fault = refusal(f"name{delimiter}born\n{CANARY}{delimiter}1980\n".encode(), header=header)
+    assert f"is the delimiter {shown}?" in fault.note
+
+
+def test_a_reader_that_keeps_going_tells_faults_with_their_batch() -> None:
+    content = b"name,born\na,b\n" + CANARY.encode() + b"\n\nc,\xff\n" + b"x" * 101 + b",d\ne,f\n"
+    reader = hushlink_encoder.CsvReader(io.BytesIO(content), COLUMNS, keep_going=True, batch_rows=4, max_cell=100)
+    batches = list(reader)
+    assert [(batch.first_row, batch.count) for batch in batches] == [(0, 4), (4, 2)]
+    assert [(fault.row, fault.kind, fault.column, fault.line) for batch in batches for fault in batch.faults] == [
+        (1, Kind.WRONG_CELL_COUNT, None, 3),
+        (2, Kind.BLANK_LINE, None, 4),
+        (3, Kind.NOT_UTF8, "born", 5),
+        (4, Kind.OVERSIZE, "name", 6),
+    ]
+    assert [cell for batch in batches for cell in batch.columns[0]] == ["a", "", "", "", "", "e"]
+
+
+def test_how_much_was_read_is_told_where_the_size_is_known(tmp_path: pathlib.Path) -> None:
+    content = b"name,born\n" + b"ab,cd\n" * 100
+    (tmp_path / "x.csv").write_bytes(content)
+    fractions = [batch.fraction for batch in hushlink_encoder.CsvReader(tmp_path / "x.csv", COLUMNS, batch_rows=50)]
+    assert fractions == [(10 + 6 * 50) / len(content), 1.0]
+    assert [batch.fraction for batch in hushlink_encoder.CsvReader(io.BytesIO(content), COLUMNS)] == [None]
+
+
+PIECES = st.sampled_from(
+    [
+        *(b"a", b"bc", b",", b",", b"\n", b"\n", b"a,b\n", b"c,d\r\n", b'"', b'""', b'"e,f",g\n', b'"h\ni",j\n', b"\r"),
+        *(b"\xff", b"\xc3\xa9", b"\xc3", b"x" * 30, b"\\", b";", b"\x00", b"\x1c", b"\xe2\x80\xa8", b"\xef\xbb\xbf"),
+    ]
+)
+DIALECTS = st.sampled_from(
+    [Dialect(), Dialect(), Dialect(";"), Dialect(quote=None), Dialect(escape="\\"), Dialect(quote="a"), Dialect("\t")]
+)
+
+
+def all_of(content: bytes, columns: tuple[str, ...], **options: Any) -> tuple[list[Any], ...]:
+    """Everything that reading gives: rows, faults told with batches, and those that end it."""
+    rows: list[Any] = []
+    told: list[Any] = []
+    try:
+        for batch in hushlink_encoder.CsvReader(io.BytesIO(content), columns, max_cell=20, **options):
+            assert batch.first_row == len(rows)
+            rows += zip(*batch.columns, strict=True)
+            told += batch.faults
+    except hushlink_encoder.InvalidRecords as refused:
+        return rows, told, list(refused.faults)
+    return rows, told, []
+
+
+@settings(max_examples=200)
+@given(
+    pieces=st.lists(PIECES, max_size=40),
+    dialect=DIALECTS,
+    header=st.sampled_from([Header.NONE, Header.SKIP]),
+    columns=st.sampled_from([("name",), COLUMNS]),
+    block_bytes=st.integers(1, 40),
+    batch_rows=st.integers(1, 6),
+    keep_going=st.booleans(),
+)
+def test_blocks_are_read_as_record_by_record(
+    pieces: list[bytes], dialect: Dialect, block_bytes: int, batch_rows: int, columns: tuple[str, ...], **options: Any
+) -> None:
+    content = b"".join(pieces)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(csv_blocks, "BLOCK_BYTES", block_bytes)
+        found = all_of(content, columns, dialect=dialect, batch_rows=batch_rows, **options)
+        patched.setattr(csv_blocks, "sound", lambda *_: csv_blocks.NO_BLOCK)
+        expected = all_of(content, columns, dialect=dialect, batch_rows=batch_rows, **options)
+    assert found == expected

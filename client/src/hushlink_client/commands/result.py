@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 import click
 
-from hushlink_client import encodings_file, groups_file, operation, results
+from hushlink_client import encodings_file, forms, groups_file, operation, results
 from hushlink_client.commands import options
 
 _WRITERS = {"csv": groups_file.write_csv, "jsonl": groups_file.write_json_lines}
@@ -28,15 +28,32 @@ def command() -> None:
 @_run
 @click.option("--format", "kind", type=click.Choice(list(_WRITERS)), default="csv", show_default=True)
 @click.option("--out", type=options.FILE, help="File to write; default: standard output.")
-def groups(target: options.Target, project_id: str, run_id: str, kind: str, out: pathlib.Path | None) -> None:
+@click.option(
+    "--container",
+    "containers",
+    multiple=True,
+    metavar="DATASET FILE",
+    type=(click.IntRange(0), options.FILE),
+    help="The container a dataset was uploaded from: its rows are then those of the input, also where records were "
+    "left out. May be given for several datasets.",
+)
+def groups(
+    target: options.Target,
+    project_id: str,
+    run_id: str,
+    kind: str,
+    out: pathlib.Path | None,
+    containers: tuple[tuple[int, pathlib.Path], ...],
+) -> None:
     """Read the groups: rows of the datasets that belong to one person, each from 0."""
+    row_numbers = {dataset: forms.read(file).row_numbers for dataset, file in containers}
 
     async def work() -> None:
         async with target.connected() as coordinator:
             # What is refused is refused before anything is written.
             await results.summary(coordinator, project_id, run_id)
             with _opened(out) as stream:
-                await _WRITERS[kind](stream, results.pages(coordinator, project_id, run_id))
+                await _WRITERS[kind](stream, results.pages(coordinator, project_id, run_id), row_numbers)
                 stream.flush()
 
     operation.run(work())

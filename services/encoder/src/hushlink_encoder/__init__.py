@@ -17,6 +17,12 @@ Encode a CSV file of any size in constant memory::
     for batch in reader:                       # up to 8192 records each
         encodings = encoder.encode_batch(batch)
 
+Encode what can be, and learn what was at fault with the rest::
+
+    reader = hushlink_encoder.CsvReader("people.csv", encoder.schema.identifiers, keep_going=True)
+    for part in hushlink_encoder.encoded(encoder, reader, hushlink_encoder.BadRows.SKIP):
+        part.rows, part.encodings, part.faults
+
 What an upload's header carries beside the width (`encoder.schema.width_bits`)::
 
     fingerprint = encoder.schema.fingerprint()                             # 32 bytes
@@ -29,15 +35,24 @@ All are `hushlink_domain.errors.CallerError`.
 
 from __future__ import annotations
 
+from hushlink_encoder.csv_blocks import Dialect
 from hushlink_encoder.engine import Encoder, Encodings
 from hushlink_encoder.faults import InvalidRecords, Kind, RecordFault
+from hushlink_encoder.headers import Header
 from hushlink_encoder.keys import InvalidSecret, Secret, key_check, read_secret
-from hushlink_encoder.records import CsvReader, Header, RecordBatch
+from hushlink_encoder.records import BATCH_ROWS, CsvReader, RecordBatch
+from hushlink_encoder.sifting import BadRows, EncodedBatch, encoded
+from hushlink_encoder.tables import Form, TableReader
 
 __all__ = [
+    "BATCH_ROWS",
+    "BadRows",
     "CsvReader",
+    "Dialect",
+    "EncodedBatch",
     "Encoder",
     "Encodings",
+    "Form",
     "Header",
     "InvalidRecords",
     "InvalidSecret",
@@ -45,6 +60,8 @@ __all__ = [
     "RecordBatch",
     "RecordFault",
     "Secret",
+    "TableReader",
+    "encoded",
     "key_check",
     "read_secret",
 ]

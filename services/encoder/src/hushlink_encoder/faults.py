@@ -37,6 +37,10 @@ class Kind(enum.Enum):
     OPEN_QUOTE = "has a quote that is never closed"
     WRONG_HEADER = "does not name the columns of the schema, in order"
     NO_HEADER = "is empty: a header with the columns of the schema is expected"
+    MISSING_COLUMNS = "lacks columns of the schema"
+    COLUMN_TYPE = "has a type that can be written as text in several ways"
+    NOT_CSV = "is no CSV file"
+    NOT_TABLE = "is not in the form it is read as, or is damaged"
     UNREADABLE = "cannot be read"
 
 
