@@ -12,7 +12,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import hushlink_encoder
-from hushlink_encoder import Header, Kind, records
+from hushlink_encoder import Header, Kind, plain_records, records
 
 CANARY = "canary-7Qx"
 COLUMNS = ("name", "born")
@@ -267,3 +267,71 @@ def test_any_bytes_are_read_or_refused(content: bytes, header: Header) -> None:
         assert refused.faults
     else:
         assert all(len(row) == 2 for row in rows)
+
+
+class NothingPlain(plain_records.PlainRecords):
+    def read(self, lines: memoryview, most_rows: int) -> None:
+        return None
+
+
+def outcome(content: bytes, width: int, batch_rows: int, delimiter: str) -> Any:
+    """The records of a file, or what is wrong with it and how many records came before."""
+    columns = tuple(f"c{number}" for number in range(width))
+    options: dict[str, Any] = {"header": Header.SKIP, "max_cell": 9, "batch_rows": batch_rows, "delimiter": delimiter}
+    rows: list[tuple[str, ...]] = []
+    try:
+        for batch in hushlink_encoder.CsvReader(io.BytesIO(content), columns, **options):
+            assert batch.first_row == len(rows) and batch.count <= batch_rows
+            rows += zip(*batch.columns, strict=True)
+    except hushlink_encoder.InvalidRecords as error:
+        return error.faults
+    return rows
+
+
+PIECES = st.sampled_from(
+    [b"a", b"bc", b",", b",", b";", b"\n", b"\n", b"\r\n", b'"', b"\r", b"\0", b" ", "é日".encode(), b"\xff", b"x" * 9]
+)
+PLAIN_LINES = st.sampled_from([b"a,b\n", b"cd,\n", b",\r\n", "é,日本\n".encode(), b"123456789,0\n", b'"q",r\n'])
+
+
+@given(
+    content=st.one_of(
+        st.lists(PIECES, max_size=40), st.lists(PLAIN_LINES, max_size=40), st.lists(PIECES | PLAIN_LINES)
+    ),
+    width=st.integers(1, 3),
+    batch_rows=st.integers(1, 7),
+    delimiter=st.sampled_from(",;"),
+    block=st.integers(1, 40),
+)
+def test_plain_blocks_are_read_as_the_csv_library_reads_them(
+    content: list[bytes], width: int, batch_rows: int, delimiter: str, block: int
+) -> None:
+    arguments = (b"header\n" + b"".join(content), width, batch_rows, delimiter)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(records, "BLOCK_BYTES", block)
+        found = outcome(*arguments)
+        patch.setattr(plain_records, "PlainRecords", NothingPlain)
+        assert outcome(*arguments) == found
+
+
+class Trickle(io.RawIOBase):
+    """A stream that gives a few bytes at a time, as a pipe does."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        found, self._content = self._content[:3], self._content[3:]
+        return found
+
+
+def test_streams_that_give_little_at_a_time() -> None:
+    lines = [f"name {number},{1900 + number}\n" for number in range(200)]
+    content = "name,born\n" + "".join(lines) + '"quoted, cell",x\nlast,line'
+    reader = hushlink_encoder.CsvReader(Trickle(content.encode()), COLUMNS, batch_rows=50)  # type: ignore[arg-type]
+    rows = [row for batch in reader for row in zip(*batch.columns, strict=True)]
+    expected = [tuple(line.strip().split(",")) for line in lines] + [("quoted, cell", "x"), ("last", "line")]
+    assert rows == expected

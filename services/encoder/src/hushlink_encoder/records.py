@@ -17,11 +17,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
-from hushlink_encoder import faults
+from hushlink_encoder import byte_lines, faults, plain_records
 
 BATCH_ROWS: Final = 8192
 BATCH_BYTES: Final = 8 << 20
 """A batch ends when it reaches either."""
+BLOCK_BYTES: Final = 1 << 18
+"""Looked at in one go, at first; later about as much as a batch had."""
 CELL_CHARACTERS: Final = 64 << 10
 """Longest cell that is accepted unless the caller says otherwise."""
 SHOWN_NAMES: Final = 50
@@ -121,11 +123,11 @@ class CsvReader:
             self._read_header(table)
         first_row = 0
         while True:
-            rows = self._rows(table, first_row)
-            if not rows:
+            columns = table.plain(self._batch_rows) or tuple(zip(*self._rows(table, first_row), strict=True))
+            if not columns:
                 return
-            yield RecordBatch(self.name, first_row, tuple(zip(*rows, strict=True)))
-            first_row += len(rows)
+            yield RecordBatch(self.name, first_row, columns)
+            first_row += len(columns[0])
 
     def _rows(self, table: _Table, first_row: int) -> list[list[str]]:
         rows: list[list[str]] = []
@@ -196,7 +198,9 @@ class _Table:
     def __init__(self, stream: BinaryIO, width: int, delimiter: str, max_cell: int) -> None:
         self.broken: _Broken | None = None
         self.bytes_read = 0
-        self._stream = stream
+        self._source = byte_lines.ByteLines(stream)
+        self._plain = plain_records.PlainRecords(width, delimiter, max_cell)
+        self._block_bytes = min(BLOCK_BYTES, BATCH_BYTES)
         self._delimiter = delimiter
         self._max_cell = max_cell
         self._max_line = 4 * (max_cell + 3) * width
@@ -213,6 +217,23 @@ class _Table:
 
     def __iter__(self) -> Iterator[list[str]]:
         return self
+
+    def plain(self, most_rows: int) -> tuple[tuple[str, ...], ...] | None:
+        """Read records as columns, where they are so plain that this needs no csv library; else None."""
+        if self.broken is not None or not self._line:  # the first line may begin with a mark
+            return None
+        try:
+            found = self._plain.read(self._source.block(self._block_bytes), most_rows)
+        except OSError:
+            return None  # reading on will fail again, or not
+        if found is None:
+            return None
+        size, columns = found
+        self._source.take(size)
+        self._block_bytes = min(BATCH_BYTES, max(BLOCK_BYTES, size + size // 8))
+        self._line += len(columns[0])
+        self.bytes_read += size
+        return tuple(columns)
 
     def __next__(self) -> list[str]:
         self._pending.clear()
@@ -249,7 +270,7 @@ class _Table:
 
     def _read_line(self) -> bytes:
         try:
-            return self._stream.readline(self._max_line + 1)
+            return self._source.line(self._max_line + 1)
         except OSError as fault:
             cause = fault.strerror or type(fault).__name__
         self.broken = _Broken(faults.Kind.UNREADABLE, self._line + 1, note=cause)
