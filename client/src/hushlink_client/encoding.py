@@ -5,6 +5,7 @@ The engine is the optional extra ``hushlink-client[encode]``: an analyst does no
 
 from __future__ import annotations
 
+import concurrent.futures
 import importlib.metadata
 import importlib.util
 import pathlib
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, TypeAlias
 
 from hushlink_client import encodings_file, errors
+from hushlink_domain import errors as domain_errors
 from hushlink_domain import schema
 
 if TYPE_CHECKING:
@@ -118,12 +120,40 @@ def encode_csv(
 
     def batches() -> Iterator[bytes]:
         with hushlink_encoder.Encoder(agreed, secret) as encoder:
-            for batch in hushlink_encoder.CsvReader(records, agreed.identifiers):
-                yield encoder.encode_batch(batch).tobytes()
-                on_rows(batch.first_row + batch.count)
+            rows = 0
+            for encodings in _ahead(encoder, iter(hushlink_encoder.CsvReader(records, agreed.identifiers))):
+                yield encodings.tobytes()
+                rows += len(encodings)
+                on_rows(rows)
 
     header = encodings_file.Header(agreed.fingerprint(), agreed.width_bytes * 8, check, _version())
     return encodings_file.write(target, header, batches())
+
+
+def _ahead(
+    encoder: hushlink_encoder.Encoder, batches: Iterator[hushlink_encoder.RecordBatch]
+) -> Iterator[hushlink_encoder.Encodings]:
+    """Encode batches in a thread of their own, one ahead: the next is read and the last is written meanwhile."""
+    with concurrent.futures.ThreadPoolExecutor(1, "encode") as thread:
+        turn: concurrent.futures.Future[hushlink_encoder.Encodings] | None = None
+        while (batch := _next(batches, turn)) is not None:
+            last, turn = turn, thread.submit(encoder.encode_batch, batch)
+            if last is not None:
+                yield last.result()
+        if turn is not None:
+            yield turn.result()
+
+
+def _next(
+    batches: Iterator[hushlink_encoder.RecordBatch], turn: concurrent.futures.Future[hushlink_encoder.Encodings] | None
+) -> hushlink_encoder.RecordBatch | None:
+    """Read the next batch. Should it be faulty, the faults of the batch before it, whose turn it is, come first."""
+    try:
+        return next(batches, None)
+    except domain_errors.CallerError:
+        if turn is not None:
+            turn.result()
+        raise
 
 
 def _check_installed() -> None:
