@@ -137,17 +137,21 @@ images: ## the three images; ENGINE=podman, BASE=, BUILD_BASE=, IMAGE_OPTIONS= f
 
 # ---- benchmarks -------------------------------------------------------------
 
-.PHONY: bench bench-quick bench-kernel bench-mesh
-bench: bench-kernel bench-mesh ## figures beside the peers', measured in the same run (minutes)
+.PHONY: bench bench-quick bench-kernel bench-encoder bench-mesh
+bench: bench-kernel bench-encoder bench-mesh ## figures beside the peers', measured in the same run (minutes)
 
 bench-kernel: setup
 	@$(BIN)/python -m benchmarks.kernel
+
+bench-encoder: setup ## the encoder beside clkhash, the command line, Publish; with their bars
+	@$(BIN)/python -m benchmarks.encoder
 
 bench-mesh: setup
 	@$(BIN)/python -m benchmarks.mesh
 
 bench-quick: setup ## the same at small sizes (under three minutes)
 	@$(BIN)/python -m benchmarks.kernel --rows 4000 --rounds 2
+	@$(BIN)/python -m benchmarks.encoder --rows 50000 --people 100000 --published 100000 --rounds 1
 	@$(BIN)/python -m benchmarks.mesh --sizes 50000 --repeats 3
 
 # ---- demo -------------------------------------------------------------------

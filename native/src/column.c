@@ -1,6 +1,6 @@
 /* One column of records: values become tokens, tokens become bits, bits are ORed into the records' filters.
  *
- * `add_value` is the inner loop. Most tokens were seen before: their filter is found in the cache and ORed in. */
+ * `add_text` is the inner loop. Most tokens were seen before: their filter is found in the cache and ORed in. */
 #include <stdbool.h>
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* What tokens became: see mask_cache.h for the idea. Every entry has a name; slots hold copies of names. */
 #include "mask_cache.h"
 
 #include <string.h>

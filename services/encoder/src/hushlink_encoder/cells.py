@@ -31,7 +31,7 @@ class Cells:
     def __init__(self, feature: schema.Feature, agreed: schema.LinkageSchema, memory_bytes: int) -> None:
         self._strip = agreed.strip_cells
         self._sentinel = None if feature.missing_value is None else feature.missing_value.sentinel
-        self._replacement = _replacement(feature)
+        self._replacement = _replacement(feature.missing_value)
         self._canonicalise = canonical.canonicaliser(feature, agreed.mode)
         self._values: _Remembered[str] | None = None
         self._numbers: _Remembered[Tokens] | None = None
@@ -71,8 +71,6 @@ class Cells:
         if self._sentinel is None or self._sentinel not in cells:
             read = whole(cells)
             return None if read is None else [read]
-        if isinstance(self._replacement, faults.Kind):
-            return None
         missing = np.fromiter((cell == self._sentinel for cell in cells), np.bool_, len(cells))
         rows = np.flatnonzero(missing).astype(np.uint32)
         found = [texts.of_values([self._replacement] * len(rows), rows)]
@@ -123,14 +121,8 @@ def _after(value: str | faults.Kind, cut: tokens.Tokeniser) -> Tokens | faults.K
     return value if isinstance(value, faults.Kind) else cut(value)
 
 
-def _replacement(feature: schema.Feature) -> str | faults.Kind:
-    """Give what stands in the place of a missing value."""
-    missing = feature.missing_value
+def _replacement(missing: schema.MissingValue | None) -> str:
+    """Give what stands in the place of a missing value; the schema is refused if the encoding can't write it."""
     if missing is None:
         return ""
-    text = missing.sentinel if missing.replace_with is None else missing.replace_with
-    try:
-        text.encode(feature.encoding.value)
-    except UnicodeEncodeError:
-        return faults.Kind.NOT_ENCODABLE
-    return text
+    return missing.sentinel if missing.replace_with is None else missing.replace_with

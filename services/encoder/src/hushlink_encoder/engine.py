@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import operator
 from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Final, Literal, TypeAlias
@@ -96,8 +95,8 @@ class Encoder:
         self._check_shape(rows, first_row, source)
         encodings = np.zeros((len(rows), self.schema.width_bytes), dtype=np.uint8)
         for start, stop in self._steps(len(rows)):
-            part = rows[start:stop]
-            cells = [list(map(operator.itemgetter(column.position), part)) for column in self._columns]
+            flat = list(itertools.chain.from_iterable(rows[start:stop]))
+            cells = [flat[column.position :: self._expected] for column in self._columns]
             self._encode(cells, encodings[start:stop], first_row + start, source)
         return encodings
 
