@@ -171,6 +171,9 @@ def test_arrays_that_do_not_fit() -> None:
     points, lengths = texts(["a"])
     with pytest.raises(TypeError, match="lengths"):
         subject.add(points, lengths.astype(numpy.int64), empty(agreed, 1))
+    for wrong in (points[:3], memoryview(points), "aaaa"):
+        with pytest.raises(TypeError, match="points"):
+            subject.add(wrong, lengths, empty(agreed, 1))  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="filters"):
         subject.add(points, lengths, empty(agreed, 1).astype(numpy.int8))
     with pytest.raises(ValueError, match="16 bytes"):

@@ -108,6 +108,8 @@ class FilterColumn:
         Raises ValueError, with no filter changed, for arrays that do not fit together, for code points that the
         encoding can't write, and for a closed column; TypeError for arrays of another type.
         """
+        if not isinstance(points, bytes) or len(points) % 4:
+            raise TypeError("points must be bytes, four for each code point")
         _check_filters(filters, self._row_bytes)
         values = _binding.ffi.new("hl_values *")
         values.points = _binding.ffi.from_buffer("uint32_t[]", points)
