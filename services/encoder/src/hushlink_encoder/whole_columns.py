@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
 import numpy as np
+from numpy import typing as npt
 
 from hushlink_domain import schema
 from hushlink_encoder import texts
@@ -19,7 +20,7 @@ Reader: TypeAlias = Callable[[Sequence[str]], "texts.Texts | None"]
 """Cells that are no sentinel, at least one -> their canonical texts, None when one of them needs a closer look."""
 
 INTEGER_DIGITS: Final = 18
-DAYS: Final = np.array([0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31], dtype=np.uint32)
+DAYS: Final = np.array([0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31], dtype=np.uint8)
 DATE_PARTS: Final = re.compile(r"%([Ymd])([-/.:,_]*)%([Ymd])([-/.:,_]*)%([Ymd])")
 PART_DIGITS: Final = {"Y": 4, "m": 2, "d": 2}
 
@@ -92,25 +93,28 @@ def _dates(template: str) -> Reader | None:
         size += len(separator)
     order = np.array(places["Y"] + places["m"] + places["d"])
     between = np.array(list(literals), dtype=np.intp)
-    expected = np.array([ord(character) for character in literals.values()], dtype=np.uint32)
+    expected = np.array([ord(character) for character in literals.values()], dtype=np.uint8)
 
     def read(cells: Sequence[str]) -> texts.Texts | None:
         if set(map(len, cells)) != {size}:
             return None
-        points = np.frombuffer("".join(cells).encode(texts.CODE_POINTS), np.uint32).reshape(len(cells), size)
-        written = points[:, order]
-        if (points[:, between] != expected).any() or not _are_dates(written - np.uint32(ord("0"))):
+        text = "".join(cells)
+        if not text.isascii():
             return None
-        return texts.Texts(written.tobytes(), np.full(len(cells), 8, dtype=np.uint32))
+        characters = np.frombuffer(text.encode(), np.uint8).reshape(len(cells), size)
+        written = characters[:, order]
+        if (characters[:, between] != expected).any() or not _are_dates(written - np.uint8(ord("0"))):
+            return None
+        return texts.Texts(written.astype(np.uint32).tobytes(), np.full(len(cells), 8, dtype=np.uint32))
 
     return read
 
 
-def _are_dates(digits: texts.Counts) -> bool:
+def _are_dates(digits: npt.NDArray[np.uint8]) -> bool:
     """Are they eight digits each, a date from the year 1000 on? (Years before that have a form of their own.)"""
     if (digits > 9).any():  # unsigned: what comes before the digits is large
         return False
-    year = digits[:, :4] @ np.array([1000, 100, 10, 1], dtype=np.uint32)
+    year = digits[:, :4] @ np.array([1000, 100, 10, 1], dtype=np.uint16)
     month = digits[:, 4] * 10 + digits[:, 5]
     day = digits[:, 6] * 10 + digits[:, 7]
     if year.min() < 1000 or month.min() < 1 or month.max() > 12 or day.min() < 1:
