@@ -18,6 +18,14 @@ class ByteLines:
 
     def line(self, limit: int) -> bytes:
         """Take the next line with its line feed, at most `limit` bytes; nothing at the end."""
+        start, end = self._at, self._ahead.find(b"\n", self._at) + 1
+        if 0 < end <= start + limit:
+            self._at = end
+            return self._ahead[start:end]
+        return self._line(limit)
+
+    def _line(self, limit: int) -> bytes:
+        """The same for a line that was not read to its end, or is longer."""
         searched = self._at
         while True:
             end = self._ahead.find(b"\n", searched, self._at + limit) + 1
