@@ -142,8 +142,8 @@ $(STAMPS)/rivals: requirements/bench.txt | $(STAMPS)/members
 	@if $(UV) pip install --quiet --python ./$(BIN)/python --only-binary :all: --require-hashes -r requirements/bench.txt; \
 	  then touch $@; else echo "bench: the rivals in requirements/bench.txt can't be installed here; going on without them"; fi
 
-.PHONY: bench bench-quick bench-kernel bench-kernel-million bench-mesh
-bench: bench-kernel bench-mesh ## figures beside the peers', measured in the same run (under twenty minutes)
+.PHONY: bench bench-quick bench-kernel bench-kernel-million bench-encoder bench-mesh
+bench: bench-kernel bench-encoder bench-mesh ## figures beside the peers', measured in the same run
 
 bench-kernel: setup $(STAMPS)/rivals ## the kernel beside its rivals, one table
 	@$(BIN)/python -m benchmarks.kernel $(BENCH)
@@ -151,11 +151,15 @@ bench-kernel: setup $(STAMPS)/rivals ## the kernel beside its rivals, one table
 bench-kernel-million: setup ## 1,000,000 x 1,000,000 rows on all cores, pairs to disk (about ten minutes on two)
 	@$(BIN)/python -m benchmarks.kernel.million $(BENCH)
 
+bench-encoder: setup ## the encoder beside clkhash, the command line, Publish; with their bars
+	@$(BIN)/python -m benchmarks.encoder
+
 bench-mesh: setup
 	@$(BIN)/python -m benchmarks.mesh
 
 bench-quick: setup $(STAMPS)/rivals ## the same at small sizes (under three minutes)
 	@$(BIN)/python -m benchmarks.kernel --scale 0.1 --rounds 2
+	@$(BIN)/python -m benchmarks.encoder --rows 50000 --people 100000 --published 100000 --rounds 1
 	@$(BIN)/python -m benchmarks.mesh --sizes 50000 --repeats 3
 
 # ---- demo -------------------------------------------------------------------

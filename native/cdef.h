@@ -11,6 +11,48 @@ typedef enum { HL_PRUNE_AUTO, HL_PRUNE_OFF, ... } hl_pruning;
 
 int hl_path_available(int path);
 int hl_path_best(void);
+
+#define HL_FILTER_BITS_MAX ...
+#define HL_INSERTIONS_MAX ...
+#define HL_NGRAM_MAX ...
+typedef enum { HL_BLAKE_HASH, HL_DOUBLE_HASH, ... } hl_hashing;
+typedef enum { HL_ASCII, HL_UTF8, HL_UTF16, HL_UTF32, ... } hl_codec;
+typedef struct {
+    const uint8_t *first_key;
+    const uint8_t *second_key;
+    uint32_t key_bytes;
+    uint32_t filter_bits;
+    uint32_t insertions;
+    uint32_t ngram;
+    uint32_t cache_entries;
+    int32_t hashing;
+    int32_t codec;
+    int32_t positional;
+    int32_t per_value;
+    int32_t prevent_singularity;
+    ...;
+} hl_column_settings;
+typedef struct {
+    const uint32_t *points;
+    const uint32_t *lengths;
+    const uint32_t *token_counts;
+    const uint32_t *rows;
+    uint64_t point_count;
+    uint32_t text_count;
+    uint32_t value_count;
+    ...;
+} hl_values;
+size_t hl_column_size(const hl_column_settings *settings);
+int hl_column_begin(void *memory, size_t size, const hl_column_settings *settings);
+size_t hl_column_scratch(const void *memory, uint32_t longest);
+int hl_column_add(void *memory, const hl_values *values, uint8_t *filters, uint64_t filter_count, void *scratch,
+                  size_t scratch_size);
+void hl_column_end(void *memory);
+void hl_forget(void *memory, size_t size);
+int hl_blake2b(const uint8_t *key, size_t key_size, const uint8_t *salt, const uint8_t *message, size_t size,
+               uint8_t *digest);
+int hl_hmac(int sha1, const uint8_t *key, size_t key_size, const uint8_t *message, size_t size, uint8_t *digest);
+
 int hl_popcounts(int path, const uint8_t *rows, uint64_t count, uint32_t width_bytes, uint32_t *out);
 int hl_smallest_common(int metric, uint32_t width_bytes, double threshold, uint32_t *table);
 

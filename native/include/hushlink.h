@@ -1,4 +1,4 @@
-/* The Hushlink kernel: exact similarity joins, sorted pair runs and greedy groups.
+/* The Hushlink kernel: Bloom-filter encodings, exact similarity joins, sorted pair runs and greedy groups.
  *
  * Rules that hold everywhere:
  * - The caller owns all memory. Nothing here allocates, except the solver of groups, which says so.
@@ -54,6 +54,75 @@ typedef enum hl_path {
 
 int hl_path_available(int path); /* 1 when this build has the path and this machine can run it */
 int hl_path_best(void);          /* the fastest available path */
+
+/* ---- encodings ---------------------------------------------------------------------------- */
+
+/* How the tokens of one column choose their bits. */
+typedef enum hl_hashing {
+    HL_BLAKE_HASH = 1, /* 16-bit words of keyed BLAKE2b */
+    HL_DOUBLE_HASH = 2 /* h1 + i * h2, by HMAC-SHA1 and HMAC-MD5 */
+} hl_hashing;
+
+/* How a token becomes bytes. UTF-16 and UTF-32 are little-endian behind a byte order mark. */
+typedef enum hl_codec { HL_ASCII = 1, HL_UTF8 = 2, HL_UTF16 = 3, HL_UTF32 = 4 } hl_codec;
+
+#define HL_FILTER_BITS_MAX (1u << 24)
+#define HL_INSERTIONS_MAX (1u << 20)
+#define HL_NGRAM_MAX 256u
+#define HL_VALUE_MAX (1u << 28)  /* code points in one text */
+#define HL_KEY_BYTES_MAX 8160u   /* 64 for HL_BLAKE_HASH */
+
+typedef struct hl_column_settings {
+    const uint8_t *first_key;    /* both of key_bytes; copied, in the form of what they become */
+    const uint8_t *second_key;   /* HL_DOUBLE_HASH only */
+    uint32_t key_bytes;
+    uint32_t filter_bits;        /* before folding; bit j is bit 7 - j mod 8 of byte j div 8 */
+    uint32_t insertions;         /* bits set per token, or shared by the tokens of a value: the first take the odd ones */
+    uint32_t ngram;              /* code points in a window over the padded value; 0: the text is one token */
+    uint32_t cache_entries;      /* most tokens whose bits are remembered; 0: none */
+    int32_t hashing;             /* hl_hashing */
+    int32_t codec;               /* hl_codec */
+    int32_t positional;          /* 1: a window is written behind its number, from 1, and a space */
+    int32_t per_value;           /* 1: the insertions are shared by the tokens of a value */
+    int32_t prevent_singularity; /* 1: HL_DOUBLE_HASH hashes again while h2 is 0; not with a filter of 1 bit */
+} hl_column_settings;
+
+/* Values of one column. Each is a text to cut into windows, or as many texts as token_counts says, each a token. */
+typedef struct hl_values {
+    const uint32_t *points;       /* code points of all texts, one after the other */
+    const uint32_t *lengths;      /* code points in each text */
+    const uint32_t *token_counts; /* texts of each value; NULL: one */
+    const uint32_t *rows;         /* the filter that each value is added to; NULL: value i to filter i */
+    uint64_t point_count;
+    uint32_t text_count;
+    uint32_t value_count;
+} hl_values;
+
+/* Bytes of memory for a column; 0 for settings that hl_column_begin refuses. What is not used is not touched. */
+size_t hl_column_size(const hl_column_settings *settings);
+
+/* Prepare a column in `memory`, any alignment, not to be moved. The keys may be erased afterwards. */
+int hl_column_begin(void *memory, size_t size, const hl_column_settings *settings);
+
+/* Bytes of scratch for texts of up to `longest` code points; 0 where they are too long. */
+size_t hl_column_scratch(const void *memory, uint32_t longest);
+
+/* OR the bits of values into filters of ceil(filter_bits / 8) bytes each. HL_BAD_ARGUMENT, and no filter is changed:
+ * counts that contradict one another, a row outside, an empty token, a code point that the codec can't write, a text
+ * that the scratch is too small for. The empty text as a value has no tokens. */
+int hl_column_add(void *memory, const hl_values *values, uint8_t *filters, uint64_t filter_count, void *scratch,
+                  size_t scratch_size);
+
+/* Erase keys and cache. The column can't be used any more. */
+void hl_column_end(void *memory);
+
+/* Erase memory of the caller: the compiler can't leave it out. */
+void hl_forget(void *memory, size_t size);
+
+/* The primitives by themselves, for tests. Keys of 1 to 64 bytes, messages of at least 1 for BLAKE2b. */
+int hl_blake2b(const uint8_t *key, size_t key_size, const uint8_t *salt, const uint8_t *message, size_t size,
+               uint8_t *digest);
+int hl_hmac(int sha1, const uint8_t *key, size_t key_size, const uint8_t *message, size_t size, uint8_t *digest);
 
 /* ---- rows and thresholds ------------------------------------------------------------------ */
 

@@ -36,8 +36,8 @@ FLAGS = [
 VECTORS = ["-mavx2", "-mpopcnt"] if "avx2" in hushlink_native.kernel_paths() else []
 
 
-def built(compiler, folder, main, sanitizers):
-    """Compile the kernel with a program's main file; skip where the compiler or its runtime is not."""
+def built(compiler, folder, mains, sanitizers):
+    """Compile the kernel with a program's own files; skip where the compiler or its runtime is not."""
     if shutil.which(compiler) is None:
         pytest.skip(f"{compiler} is not installed")
     probe = folder / "probe.c"
@@ -50,7 +50,7 @@ def built(compiler, folder, main, sanitizers):
     ).returncode:
         pytest.skip(f"{compiler} has no sanitizer runtime (on Debian: libclang-rt-dev)")
     program = folder / "program"
-    command = [compiler, *FLAGS, sanitizers, *sources(), str(main), "-lm", "-o", str(program)]
+    command = [compiler, *FLAGS, sanitizers, *sources(), *map(str, mains), "-lm", "-o", str(program)]
     subprocess.run(command, check=True)
     return program
 
@@ -71,17 +71,19 @@ def emulated_avx512(compiler, folder, flags):
     return ["-DHL_EMULATED_AVX512", str(built), *sources(but="avx512.c")]
 
 
+TESTS = [NATIVE / "tests/c/kernel_test.c", NATIVE / "tests/c/filters_test.c"]
+ERASING = ["column", "mask_cache", "token", "blake2b", "hmac", "sha1", "md5", "erase"]
+
+
 @pytest.mark.parametrize("compiler", ["gcc", CLANG])
 def test_the_kernel_under_sanitizers(tmp_path, compiler):
-    main = NATIVE / "tests/c/kernel_test.c"
-    program = built(compiler, tmp_path, main, "-fsanitize=address,undefined")
+    program = built(compiler, tmp_path, TESTS, "-fsanitize=address,undefined")
     result = subprocess.run([str(program)], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
 
 
 def test_fuzzed_arguments(tmp_path):
-    main = NATIVE / "tests/c/kernel_fuzz.c"
-    program = built(CLANG, tmp_path, main, "-fsanitize=fuzzer,address,undefined")
+    program = built(CLANG, tmp_path, [NATIVE / "tests/c/kernel_fuzz.c"], "-fsanitize=fuzzer,address,undefined")
     result = subprocess.run(
         [str(program), "-seed=1", "-runs=400", "-max_len=4096", "-len_control=0"],
         cwd=tmp_path,
@@ -97,8 +99,16 @@ def test_the_kernel_on_another_processor(tmp_path):
     for tool in (compiler, emulator):
         if shutil.which(tool) is None:
             pytest.skip(f"{tool} is not installed")
-    program = built(compiler, tmp_path, NATIVE / "tests/c/kernel_test.c", "-static")
+    program = built(compiler, tmp_path, TESTS, "-static")
     result = subprocess.run([emulator, str(program)], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+
+
+def test_what_is_erased_at_the_end_is_erased_when_optimised_as_a_whole(tmp_path):
+    program = tmp_path / "program"
+    files = [*(NATIVE / f"src/{name}.c" for name in ERASING), NATIVE / "tests/c/filters_test.c"]
+    subprocess.run(["gcc", *FLAGS, "-O3", "-flto", "-DHL_ALONE", *map(str, files), "-o", str(program)], check=True)
+    result = subprocess.run([str(program)], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
 
 
@@ -106,8 +116,7 @@ def test_the_avx512_path_emulated_under_sanitizers(tmp_path):
     flags = [*FLAGS, "-O3", *VECTORS, "-fsanitize=address"]
     program = tmp_path / "program"
     parts = emulated_avx512("gcc", tmp_path, flags)
-    main = str(NATIVE / "tests/c/kernel_test.c")
-    subprocess.run(["gcc", *flags, *parts, main, "-lm", "-o", str(program)], check=True)
+    subprocess.run(["gcc", *flags, *parts, *map(str, TESTS), "-lm", "-o", str(program)], check=True)
     result = subprocess.run([str(program)], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
 

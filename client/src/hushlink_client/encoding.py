@@ -5,11 +5,12 @@ The engine is the optional extra ``hushlink-client[encode]``: an analyst does no
 
 from __future__ import annotations
 
+import concurrent.futures
 import dataclasses
 import importlib.metadata
 import importlib.util
 import pathlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, TypeAlias
 
 from hushlink_client import encodings_file, errors, fault_report, forms, record_form
@@ -178,7 +179,7 @@ def encode_file(
     header = encodings_file.Header(agreed.fingerprint(), agreed.width_bytes * 8, orders.key_check, _version())
     try:
         with forms.writing(target, header, orders.form) as writer, hushlink_encoder.Encoder(agreed, secret) as encoder:
-            for part in hushlink_encoder.encoded(encoder, batches, bad_rows):
+            for part in hushlink_encoder.encoded(encoder, _read_ahead(iter(batches)), bad_rows):
                 skipping = bad_rows is hushlink_encoder.BadRows.SKIP
                 writer.add(part.encodings.tobytes(), part.rows.tolist() if skipping else None)
                 report.add(str(records), part.faults)
@@ -187,6 +188,18 @@ def encode_file(
     except hushlink_encoder.InvalidRecords as error:
         report.add(str(records), error.faults)
         raise
+
+
+def _read_ahead(batches: Iterator[hushlink_encoder.RecordBatch]) -> Iterator[hushlink_encoder.RecordBatch]:
+    """The same batches, each read by a thread of its own while the one before it is encoded and written.
+
+    A fault of reading comes up after the batches before it, as without the thread.
+    """
+    with concurrent.futures.ThreadPoolExecutor(1, "read") as thread:
+        turn = thread.submit(next, batches, None)
+        while (batch := turn.result()) is not None:
+            turn = thread.submit(next, batches, None)
+            yield batch
 
 
 def _check_installed() -> None:

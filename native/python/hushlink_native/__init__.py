@@ -1,4 +1,4 @@
-"""The Hushlink kernel in Python: exact similarity joins, sorted pair runs and groups, on numpy arrays.
+"""The Hushlink kernel in Python: encodings, exact similarity joins, sorted pair runs and groups, on numpy arrays.
 
 Rows are C-contiguous uint8 arrays of shape (rows, width_bytes), 1 to 2048 bytes wide. Scores are
 float64, rows of pairs uint32, datasets uint16. Everything that computes releases the GIL. Metrics:
@@ -44,6 +44,12 @@ Groups
         uint32) in output order; .memory and .spilled in bytes. merge_threshold=0 gives connected components, and
         with deduplicated=True source-consistent ones: best edges first, one record per dataset.
 
+Encodings
+    FilterColumn(Tokens(filter_bits, insertions, per_value, ngram, ...), first_key, second_key=b"", *,
+        cache_entries=0): one column of records; .add(points, lengths, filters, *, rows=None, tokens=None) ORs
+        the bits of its values into uint8 rows; .close() erases keys and cache.
+    keyed_blake2b(message, key, salt), hmac(message, key, "sha1" | "md5"): the primitives by themselves.
+
 Machine
     kernel_paths() -> names of the usable paths, slowest first; active_path() -> the one in use.
     The environment variable HUSHLINK_KERNEL=portable|popcnt|avx2|... forces a path;
@@ -54,6 +60,7 @@ or datasets that do not exist, MemoryError. No argument crashes the process.
 """
 
 from hushlink_native.blocks import Blocks
+from hushlink_native.filters import FilterColumn, Tokens, hmac, keyed_blake2b
 from hushlink_native.groups import ContradictionError, GreedySolver, Group, GroupColumns, greedy_groups
 from hushlink_native.join import (
     LEFT_BLOCK,
@@ -78,6 +85,7 @@ __all__ = [
     "WIDTH_MAX",
     "Blocks",
     "ContradictionError",
+    "FilterColumn",
     "GreedySolver",
     "Group",
     "GroupColumns",
@@ -86,12 +94,15 @@ __all__ = [
     "Merger",
     "PairColumns",
     "SortedPairs",
+    "Tokens",
     "TopFilter",
     "UnavailablePathError",
     "active_path",
     "candidate_pairs",
     "greedy_groups",
+    "hmac",
     "kernel_paths",
+    "keyed_blake2b",
     "merge_runs",
     "popcounts",
     "popcounts_exclude",

@@ -272,6 +272,8 @@ static void test_merge(void)
     free(memory);
 }
 
+int test_filters(void); /* filters_test.c */
+
 int main(void)
 {
     static const uint32_t widths[] = {1, 2, 3, 7, 8, 9, 15, 16, 17, 63, 64, 65, 127, 128, 129, 256, 2047, 2048};
@@ -300,6 +302,7 @@ int main(void)
             test_greedy(1.0, deduplicated, parties);
             test_greedy(0.4, deduplicated, parties);
         }
+    failures += test_filters();
     if (failures)
         fprintf(stderr, "%d failures\n", failures);
     return failures != 0;

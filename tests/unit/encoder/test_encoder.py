@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import hushlink_encoder
 from hushlink_domain import schema
-from hushlink_encoder import bloom, columns, engine, tokens
+from hushlink_encoder import bloom, cells, columns, engine, tokens
 
 SECRET = b"a secret of the tests"
 
@@ -55,12 +55,19 @@ def test_batches_do_not_matter(rows: list[tuple[str, str]], cut: int) -> None:
 def test_many_rows_and_full_caches(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [(f"first {index % 700}", f"second {index % 33}") for index in range(3000)]
     expected = hushlink_encoder.Encoder(TWO, SECRET).encode(rows)
-    monkeypatch.setattr(columns, "CACHE_ENTRIES", 7)
+    monkeypatch.setattr(columns, "TOKEN_ENTRIES", 7)
+    monkeypatch.setattr(cells, "CELL_ENTRIES", 7)
     monkeypatch.setattr(engine, "STEP_ROWS", 64)
     small = hushlink_encoder.Encoder(TWO, SECRET)
     assert (small.encode(rows) == expected).all()
-    small.close()
     assert (small.encode(rows) == expected).all()
+
+
+def test_a_closed_encoder_is_over() -> None:
+    with hushlink_encoder.Encoder(TWO, SECRET) as encoder:
+        encoder.encode([["a", "b"]])
+    with pytest.raises(ValueError, match="closed"):
+        encoder.encode([["a", "b"]])
 
 
 @given(row=st.tuples(WORDS, WORDS))
@@ -117,17 +124,6 @@ def test_columns_that_do_not_fit(cells: list[list[str]]) -> None:
         hushlink_encoder.Encoder(TWO, SECRET).encode_columns(cells)
 
 
-@given(value=st.text(max_size=20), n=st.integers(1, 5))
-def test_ngrams(value: str, n: int) -> None:
-    cut = tokens.tokeniser(schema.NgramComparison(n))(value)
-    placed = tokens.tokeniser(schema.NgramComparison(n, positional=True))(value)
-    assert isinstance(cut, list) and isinstance(placed, list)
-    assert len(cut) == (len(value) + n - 1 if value else 0)
-    assert all(len(token) == n for token in cut)
-    assert "".join(token[0] for token in cut)[n - 1 :] == value
-    assert placed == [f"{place} {token}" for place, token in enumerate(cut, 1)]
-
-
 @pytest.mark.parametrize(
     ("comparison", "value", "expected"),
     [
@@ -142,8 +138,8 @@ def test_ngrams(value: str, n: int) -> None:
     ],
 )
 def test_numeric_tokens(comparison: schema.NumericComparison, value: str, expected: str) -> None:
-    cut = tokens.tokeniser(comparison)(value)
-    assert isinstance(cut, list)
+    cut = tokens.numeric(comparison)(value)
+    assert isinstance(cut, tuple)
     assert " ".join(cut) == expected
 
 
@@ -156,25 +152,12 @@ def test_numeric_tokens(comparison: schema.NumericComparison, value: str, expect
 def test_numeric_tokens_are_shared_by_neighbours_only(
     left: int, distance: int, resolution: int, threshold: int
 ) -> None:
-    cut = tokens.tokeniser(schema.NumericComparison(threshold, resolution))
+    cut = tokens.numeric(schema.NumericComparison(threshold, resolution))
     shared = set(cut(str(left))) & set(cut(str(left + distance)))  # type: ignore[arg-type]
     if distance > threshold * (1 + 1 / resolution):
         assert not shared
     if distance == 0:
         assert len(shared) == 2 * resolution + 1
-
-
-@given(bits=st.integers(1, 500), count=st.integers(1, 60))
-def test_bits_per_feature_are_shared_out_in_full(bits: int, count: int) -> None:
-    k, longer = columns.insertions(schema.BitsPerFeature(bits))(count)
-    assert k * count + longer == bits and 0 <= longer < count
-    assert columns.insertions(schema.BitsPerToken(bits))(count) == (bits, 0)
-
-
-@given(indices=st.lists(st.integers(0, 127)))
-def test_a_mask_has_its_bits_most_significant_first(indices: list[int]) -> None:
-    row = np.frombuffer(bloom.mask(indices, 16).to_bytes(16, "big"), np.uint8)
-    assert set(np.flatnonzero(np.unpackbits(row))) == set(indices)
 
 
 @given(width=st.integers(1, 40), folds=st.integers(0, 3), data=st.data())

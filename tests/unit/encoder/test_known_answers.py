@@ -1,14 +1,18 @@
 """The encoder against known answers: every bit, key and index as clkhash 0.18.3 makes them."""
 
+import dataclasses
 import json
 import pathlib
 from typing import Any
 
+import numpy as np
 import pytest
 
 import hushlink_encoder
+import hushlink_native
 from hushlink_domain import schema
-from hushlink_encoder import hashing, keys
+from hushlink_encoder import columns, keys, texts
+from tests.support import encoding_by_definition
 
 VECTORS: dict[str, Any] = json.loads(
     (pathlib.Path(__file__).parents[2] / "vectors" / "encodings.json").read_text("utf-8")
@@ -52,6 +56,14 @@ def test_keys() -> None:
 def test_indices(vector: dict[str, Any]) -> None:
     agreed = schema.parse(document({"hash": vector["hash"]}))
     [(_, feature)] = agreed.features()
-    index = hashing.indexer(feature.hash, vector_keys(), vector["length"])
     start, expected = vector["from"], vector["indices"]
-    assert index(vector["token"].encode(), start + len(expected))[start:] == expected
+    both = (vector_keys().first, vector_keys().second)
+    asked = dataclasses.replace(
+        columns.kernel_tokens(feature, vector["length"]), ngram=0, insertions=start + len(expected), per_value=False
+    )
+    defined = encoding_by_definition.indices(vector["token"], asked.insertions, asked, both)
+    assert defined[start:] == expected
+    filters = np.zeros((1, vector["length"] // 8), dtype=np.uint8)
+    point = texts.of_values([vector["token"]])
+    hushlink_native.FilterColumn(asked, *both).add(point.points, point.lengths, filters)
+    assert set(np.flatnonzero(np.unpackbits(filters[0]))) == set(defined)

@@ -1,24 +1,13 @@
-"""Filters as bits: setting them, and folding rows of them to their final width.
+"""Folding rows of filters to their final width.
 
 Bit j of a filter is bit 7 - j mod 8 of byte j div 8, most significant first; the unused low bits
-of the last byte are zero. While values are put together a filter is a Python integer whose
-big-endian bytes are the filter's bytes, so a union is one `|`.
+of the last byte are zero.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 from numpy import typing as npt
-
-
-def mask(indices: Iterable[int], size: int) -> int:
-    """Give the filter of `size` bytes that has these bits set."""
-    filled = bytearray(size)
-    for index in indices:
-        filled[index >> 3] |= 0x80 >> (index & 7)
-    return int.from_bytes(filled, "big")
 
 
 def fold(filters: npt.NDArray[np.uint8], width_bits: int, folds: int) -> npt.NDArray[np.uint8]:

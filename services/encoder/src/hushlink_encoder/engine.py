@@ -10,6 +10,7 @@ from typing import Final, Literal, TypeAlias
 import numpy as np
 from numpy import typing as npt
 
+from hushlink_domain import errors
 from hushlink_domain import schema as linkage
 from hushlink_encoder import bloom, columns, faults, keys, records
 
@@ -27,7 +28,8 @@ class Encoder:
     """Turns records into encodings by one schema and one secret.
 
     An encoder is one job: it caches what cells and tokens become, in bounded memory, until it is
-    closed. It is a context manager. Use it from one thread at a time; encoders are independent.
+    closed, and then erases what the kernel held. It is a context manager. Use it from one thread at a
+    time; encoders are independent.
 
     Args:
         schema: the linkage schema, as decoded JSON (clkhash's format, see `hushlink_domain.schema`)
@@ -58,6 +60,7 @@ class Encoder:
             )
             for position, feature in features
         )
+        self._closed = False
         self._filter_bytes = (self.schema.working_bits + 7) // 8
         self._step = max(1, min(STEP_ROWS, STEP_BYTES // self._filter_bytes))
 
@@ -70,9 +73,10 @@ class Encoder:
         self.close()
 
     def close(self) -> None:
-        """Forget every cached value. The encoder can still be used, from cold."""
+        """Erase keys and tokens, forget cells. The encoder can't be used any more."""
+        self._closed = True
         for column in self._columns:
-            column.forget()
+            column.close()
 
     def encode(self, rows: Sequence[Sequence[str]], *, first_row: int = 0, source: str | None = None) -> Encodings:
         """Encode records given row by row, one cell per column of the schema, ignored ones too.
@@ -88,17 +92,12 @@ class Encoder:
         Raises:
             InvalidRecords: with the row, column and kind of each fault, never the value.
         """
-        misshapen = (
-            faults.RecordFault(faults.Kind.WRONG_CELL_COUNT, first_row + index, note=_cells(row, self._expected))
-            for index, row in enumerate(rows)
-            if isinstance(row, str) or len(row) != self._expected
-        )
-        if found := list(itertools.islice(misshapen, faults.COLLECTED_FAULTS)):
-            raise faults.InvalidRecords(found, source)
+        self._check_shape(rows, first_row, source)
         encodings = np.zeros((len(rows), self.schema.width_bytes), dtype=np.uint8)
         for start, stop in self._steps(len(rows)):
-            part = tuple(zip(*rows[start:stop], strict=True))
-            encodings[start:stop] = self._encode(part, stop - start, first_row + start, source)
+            flat = list(itertools.chain.from_iterable(rows[start:stop]))
+            cells = [flat[column.position :: self._expected] for column in self._columns]
+            self._encode(cells, encodings[start:stop], first_row + start, source)
         return encodings
 
     def encode_columns(
@@ -120,13 +119,24 @@ class Encoder:
         count = counts.pop() if counts else max(map(len, cells), default=0)
         encodings = np.zeros((count, self.schema.width_bytes), dtype=np.uint8)
         for start, stop in self._steps(count):
-            part = [column[start:stop] for column in cells]
-            encodings[start:stop] = self._encode(part, stop - start, first_row + start, source)
+            part = [cells[column.position][start:stop] for column in self._columns]
+            self._encode(part, encodings[start:stop], first_row + start, source)
         return encodings
 
     def encode_batch(self, batch: records.RecordBatch) -> Encodings:
         """Encode a batch that a reader gave; faults name its file and rows. Otherwise as `encode`."""
         return self.encode_columns(batch.columns, first_row=batch.first_row, source=batch.source)
+
+    def _check_shape(self, rows: Sequence[Sequence[str]], first_row: int, source: str | None) -> None:
+        if set(map(len, rows)) <= {self._expected} and not any(issubclass(kind, str) for kind in set(map(type, rows))):
+            return
+        misshapen = (
+            faults.RecordFault(faults.Kind.WRONG_CELL_COUNT, first_row + index, note=_cells(row, self._expected))
+            for index, row in enumerate(rows)
+            if isinstance(row, str) or len(row) != self._expected
+        )
+        if found := list(itertools.islice(misshapen, faults.COLLECTED_FAULTS)):
+            raise faults.InvalidRecords(found, source)
 
     @property
     def _expected(self) -> int:
@@ -136,15 +146,21 @@ class Encoder:
         for start in range(0, count, self._step):
             yield start, min(start + self._step, count)
 
-    def _encode(self, cells: Sequence[Sequence[str]], count: int, first_row: int, source: str | None) -> Encodings:
-        filters = np.zeros((count, self._filter_bytes), dtype=np.uint8)
+    def _encode(self, cells: Sequence[Sequence[str]], encodings: Encodings, first_row: int, source: str | None) -> None:
+        """Write the encodings of some records, whose cells are those of the columns that are not ignored."""
+        if self._closed:
+            raise ValueError("the encoder is closed: make another")
+        folds = self.schema.xor_folds
+        filters = np.zeros((len(encodings), self._filter_bytes), dtype=np.uint8) if folds else encodings
         found: list[faults.RecordFault] = []
-        for column in self._columns:
-            found += _add(column, cells[column.position], filters, first_row)
+        for column, its_cells in zip(self._columns, cells, strict=True):
+            if not column.add(its_cells, filters):
+                found += _faulty(column, its_cells, first_row)
         if found:
             found.sort(key=lambda fault: fault.row or 0)
             raise faults.InvalidRecords(found, source)
-        return bloom.fold(filters, self.schema.width_bits, self.schema.xor_folds)
+        if folds:
+            encodings[:] = bloom.fold(filters, self.schema.width_bits, folds)
 
 
 def _parsed(
@@ -157,36 +173,16 @@ def _parsed(
     return agreed
 
 
-def _add(
-    column: columns.ColumnEncoder, cells: Sequence[str], filters: Encodings, first_row: int
-) -> list[faults.RecordFault]:
-    """OR a column's filters into those of its records; give back what is wrong with its cells."""
-    try:
-        place = {cell: index for index, cell in enumerate(dict.fromkeys(cells))}
-    except TypeError:  # an unhashable cell is no text
-        return _faulty(column, cells, first_row)
-    table = [column.filter(cell) for cell in place]
-    good = [entry for entry in table if isinstance(entry, bytes)]
-    if len(good) < len(table):
-        return _faulty(column, cells, first_row)
-    rows = np.frombuffer(b"".join(good), dtype=np.uint8).reshape(len(good), filters.shape[1])
-    if len(good) == len(cells):
-        filters |= rows
-    else:
-        filters |= rows[np.fromiter(map(place.__getitem__, cells), np.intp, len(cells))]
-    return []
-
-
 def _faulty(column: columns.ColumnEncoder, cells: Sequence[str], first_row: int) -> list[faults.RecordFault]:
     """Find the rows of a column that are at fault, up to the number that is reported."""
-    found: list[faults.RecordFault] = []
-    for index, cell in enumerate(cells):
-        outcome = column.filter(cell) if isinstance(cell, str) else faults.Kind.NOT_TEXT
-        if isinstance(outcome, faults.Kind):
-            found.append(faults.RecordFault(outcome, first_row + index, column.identifier))
-            if len(found) >= faults.COLLECTED_FAULTS:
-                break
-    return found
+    kinds = ((index, column.fault(cell)) for index, cell in enumerate(cells))
+    found = (
+        faults.RecordFault(kind, first_row + index, column.identifier) for index, kind in kinds if kind is not None
+    )
+    collected = list(itertools.islice(found, faults.COLLECTED_FAULTS))
+    if not collected:
+        raise errors.InternalError(errors.Reason.INTERNAL, f"column {column.identifier!r} can't be encoded: report it")
+    return collected
 
 
 def _cells(row: Sequence[str], expected: int) -> str:
