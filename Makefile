@@ -30,9 +30,10 @@ $(STAMPS)/tools: requirements/tools.txt | $(STAMPS)/machine
 	@.tools/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/tools.txt
 	@touch $@
 
-$(STAMPS)/requirements: requirements/develop.txt requirements/alone.txt requirements/oracles.txt $(STAMPS)/tools
+$(STAMPS)/requirements: requirements/build.txt requirements/develop.txt requirements/alone.txt requirements/oracles.txt $(STAMPS)/tools
 	@test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) $(VENV)
-	@$(UV) pip install --quiet --python ./$(BIN)/python --require-hashes -r requirements/develop.txt -r requirements/oracles.txt
+	@$(UV) pip install --quiet --python ./$(BIN)/python --require-hashes -r requirements/build.txt
+	@$(UV) pip install --quiet --python ./$(BIN)/python --no-build-isolation-package metaphone --require-hashes -r requirements/develop.txt -r requirements/oracles.txt
 	@$(UV) pip install --quiet --python ./$(BIN)/python --no-deps --require-hashes -r requirements/alone.txt
 	@touch $@
 
