@@ -20,6 +20,7 @@ _COMMANDS = {
     "dev": "Keep a whole mesh up on this machine",
     "encode": "Encode a CSV file",
     "schema": "Check and describe linkage schemas",
+    "secret": "Make linkage secrets, and compare them unseen",
     "project": "Create, show, list and delete projects",
     "upload": "Upload a file of encodings as a party's dataset",
     "run": "Create, follow and cancel runs",

@@ -11,7 +11,7 @@ import pathlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, TypeAlias
 
-from hushlink_client import encodings_file, errors
+from hushlink_client import display, encodings_file, errors
 from hushlink_domain import schema
 
 if TYPE_CHECKING:
@@ -55,7 +55,8 @@ def read_schema_text(path: pathlib.Path) -> str:
 def read_secret(path: pathlib.Path) -> Secret:
     """The linkage secret in a file: its bytes with one trailing line end removed.
 
-    From now on no core dump of this process is written, which would hold the secret.
+    From now on no core dump of this process is written, which would hold the secret. People are warned on standard
+    error of a secret that can be guessed.
 
     Raises:
         hushlink_domain.errors.CallerError: the file can't be read, or holds no secret.
@@ -65,7 +66,27 @@ def read_secret(path: pathlib.Path) -> Secret:
     from hushlink_encoder import core_dumps  # noqa: PLC0415
 
     core_dumps.disable()
-    return hushlink_encoder.read_secret(path)
+    secret = hushlink_encoder.read_secret(path)
+    if why := hushlink_encoder.weakness(secret):
+        display.say(
+            f"warning: the secret in {path} can be guessed: {why}; agree on one from `hushlink secret new`",
+            alarming=True,
+        )
+    return secret
+
+
+def write_new_secret(path: pathlib.Path) -> None:
+    """Draw a secret and write its file, which only its owner may read.
+
+    Raises:
+        hushlink_domain.errors.CallerError: the file exists, or can't be written.
+    """
+    _check_installed()
+    import hushlink_encoder  # noqa: PLC0415 - optional
+    from hushlink_encoder import core_dumps  # noqa: PLC0415
+
+    core_dumps.disable()
+    hushlink_encoder.write_new_secret(path)
 
 
 def key_check(secret: Secret, agreed: schema.LinkageSchema, project_id: str) -> bytes:

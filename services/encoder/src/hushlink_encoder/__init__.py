@@ -31,7 +31,7 @@ from __future__ import annotations
 
 from hushlink_encoder.engine import Encoder, Encodings
 from hushlink_encoder.faults import InvalidRecords, Kind, RecordFault
-from hushlink_encoder.keys import InvalidSecret, Secret, key_check, read_secret
+from hushlink_encoder.keys import InvalidSecret, Secret, key_check, read_secret, weakness, write_new_secret
 from hushlink_encoder.records import CsvReader, Header, RecordBatch
 
 __all__ = [
@@ -47,4 +47,6 @@ __all__ = [
     "Secret",
     "key_check",
     "read_secret",
+    "weakness",
+    "write_new_secret",
 ]
