@@ -19,6 +19,7 @@ _COMMANDS = {
     "link": "Link CSV files in one go",
     "dev": "Keep a whole mesh up on this machine",
     "encode": "Encode a CSV file",
+    "block": "Put records into blocks, and tell what that spares",
     "schema": "Check and describe linkage schemas",
     "secret": "Make linkage secrets, and compare them unseen",
     "project": "Create, show, list and delete projects",

@@ -8,16 +8,18 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import pathlib
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 from hushlink_client import display, encodings_file, errors
 from hushlink_domain import schema
 
 if TYPE_CHECKING:
     import hushlink_encoder
+    from hushlink_encoder import blocking
 
 Secret: TypeAlias = "hushlink_encoder.Secret"  # noqa: S105 - the name of a type
+BlockStatistics: TypeAlias = "blocking.Statistics"
 
 
 def shipped_schema(name: str) -> str:
@@ -44,12 +46,7 @@ def read_schema_text(path: pathlib.Path) -> str:
     Raises:
         errors.InputError: the file can't be read.
     """
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise errors.InputError(f"cannot read the schema {path}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise errors.InputError(f"the schema {path} is no UTF-8 text (byte {error.start})") from None
+    return _read_text(path, "schema")
 
 
 def read_secret(path: pathlib.Path) -> Secret:
@@ -145,6 +142,109 @@ def encode_csv(
 
     header = encodings_file.Header(agreed.fingerprint(), agreed.width_bytes * 8, check, _version())
     return encodings_file.write(target, header, batches())
+
+
+def read_blocking(path: pathlib.Path, identifiers: tuple[str, ...], mode: str | None = None) -> blocking.Configuration:
+    """The blocking configuration in a file, for records with these columns.
+
+    Raises:
+        errors.InputError: the file can't be read.
+        hushlink_domain.errors.CallerError: SCHEMA_INVALID, with every fault by its JSON path.
+    """
+    _check_installed()
+    from hushlink_encoder import blocking  # noqa: PLC0415 - optional
+
+    return blocking.parse_json(_read_text(path, "blocking configuration"), identifiers, mode)
+
+
+def blocks_encodings(agreed: blocking.Configuration) -> bool:
+    """Whether a configuration makes blocks of encodings, not of records."""
+    from hushlink_encoder import blocking  # noqa: PLC0415 - optional
+
+    return isinstance(agreed.method, blocking.LambdaFold) and agreed.method.of_encodings
+
+
+def blocks_of_records(
+    agreed: blocking.Configuration,
+    secret: Secret | None,
+    records: pathlib.Path,
+    linkage: schema.LinkageSchema,
+    on_rows: Callable[[int], None],
+) -> blocking.Blocks:
+    """The blocks of a CSV file, whose header names the schema's columns; cells are stripped where the schema says so.
+
+    Raises:
+        hushlink_domain.errors.CallerError: there is no secret and one is needed, RECORDS_INVALID, or no block is left.
+    """
+    import hushlink_encoder  # noqa: PLC0415 - optional
+    from hushlink_encoder import blocking  # noqa: PLC0415
+
+    blocker = blocking.blocker(agreed, secret)
+    for batch in hushlink_encoder.CsvReader(records, linkage.identifiers):
+        columns = batch.columns
+        if linkage.strip_cells:
+            columns = tuple(tuple(map(str.strip, column)) for column in columns)
+        blocker.add(columns)
+        on_rows(batch.first_row + batch.count)
+    return blocker.finish()
+
+
+def blocks_of_encodings(
+    agreed: blocking.Configuration,
+    secret: Secret | None,
+    batches: Iterable[bytes],
+    width_bits: int,
+    on_rows: Callable[[int], None],
+) -> blocking.Blocks:
+    """The blocks of encodings, given as whole rows. Errors as `blocks_of_records`."""
+    import numpy as np  # noqa: PLC0415 - comes with the encoder
+
+    from hushlink_encoder import blocking  # noqa: PLC0415
+
+    blocker, rows = blocking.encodings_blocker(agreed, secret), 0
+    for batch in batches:
+        encodings = np.frombuffer(batch, np.uint8).reshape(-1, width_bits // 8)
+        blocker.add_encodings(encodings)
+        rows += len(encodings)
+        on_rows(rows)
+    return blocker.finish()
+
+
+def measured_blocks(made: blocking.Blocks, against: pathlib.Path | None) -> tuple[BlockStatistics, int | None]:
+    """Figures of blocks, and how many comparisons they make with those of another file.
+
+    Raises:
+        errors.InputError: the other file can't be read, or was made by another configuration.
+        hushlink_domain.errors.CallerError: the other file is damaged.
+    """
+    from hushlink_encoder import blocking  # noqa: PLC0415 - optional
+
+    if against is None:
+        return blocking.Statistics.of(made), None
+    try:
+        with against.open("rb") as stream:
+            other = blocking.read(stream, str(against))
+    except OSError as error:
+        raise errors.InputError(f"cannot read {against}: {error.strerror}") from None
+    if other.fingerprint != made.fingerprint:
+        raise errors.InputError(f"{against} was made by another blocking configuration: its blocks can't be compared")
+    return blocking.Statistics.of(made), blocking.comparisons_between(made, other)
+
+
+def write_blocks(stream: BinaryIO, made: blocking.Blocks) -> str:
+    """Write blocks; gives their digest in hexadecimal."""
+    from hushlink_encoder import blocking  # noqa: PLC0415 - optional
+
+    return blocking.write(stream, made)
+
+
+def _read_text(path: pathlib.Path, what: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise errors.InputError(f"cannot read the {what} {path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise errors.InputError(f"the {what} {path} is no UTF-8 text (byte {error.start})") from None
 
 
 def _check_installed() -> None:

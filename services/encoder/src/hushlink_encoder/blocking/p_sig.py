@@ -1,0 +1,190 @@
+"""p-sig: a record is in the block of each of its signatures."""
+
+from __future__ import annotations
+
+import importlib
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeAlias
+
+import numpy as np
+from numpy import typing as npt
+
+from hushlink_domain import errors
+from hushlink_encoder import faults
+from hushlink_encoder.blocking import block_keys, blocks, configuration, grouping, positions
+
+PartText: TypeAlias = str | None
+"""A part of a signature; None = it has none, and the others stand alone."""
+
+_MASK = -1
+
+
+class PSigBlocker:
+    """Collects cells as numbers, and makes blocks of them at the end.
+
+    Memory grows with the number of rows by eight bytes for each column that is looked at, and with the different cells.
+    """
+
+    def __init__(self, agreed: configuration.Configuration, names: block_keys.KeyedNames | None) -> None:
+        if not isinstance(agreed.method, configuration.PSig):
+            raise TypeError("the configuration is not of p-sig")
+        self._agreed = agreed
+        self._method = agreed.method
+        self._names = names
+        self._row_count = 0
+        used = {part.column for strategy in self._method.strategies for part in strategy}
+        self._cells = {column: grouping.Numbers() for column in sorted(used)}
+        self._codes: dict[int, list[npt.NDArray[np.int64]]] = {column: [] for column in self._cells}
+        self._sounds = _sounds(self._method)
+
+    def add(self, columns: Sequence[Sequence[str]]) -> None:
+        """Take the next records, column by column.
+
+        Raises:
+            ValueError: the columns differ in length.
+        """
+        count = grouping.checked_equal([columns[column] for column in self._cells])
+        for column, numbers in self._cells.items():
+            self._codes[column].append(numbers.of(columns[column], count))
+        self._row_count += count
+
+    def finish(self) -> blocks.Blocks:
+        """The blocks of all records.
+
+        Raises:
+            hushlink_encoder.InvalidRecords: a cell is too short for a position that counts from the end.
+            hushlink_domain.errors.CallerError: no block is left.
+        """
+        columns = {
+            column: np.concatenate(codes) if codes else np.zeros(0, np.int64) for column, codes in self._codes.items()
+        }
+        signatures: list[str] = []
+        found: list[tuple[blocks.Rows, blocks.Rows]] = []
+        for number, strategy in enumerate(self._method.strategies):
+            groups, texts = self._strategy(number, strategy, columns)
+            signatures += texts
+            found.append((blocks.gathered(groups.rows, groups.starts, groups.sizes), groups.sizes))
+        if not signatures:
+            raise errors.CallerError(
+                errors.Reason.RECORDS_INVALID,
+                "the blocking configuration leaves no block: widen its filter, or choose other signatures",
+            )
+        rows, sizes = (np.concatenate(each) for each in zip(*found, strict=True))
+        if self._names is not None:
+            return self._blocks(self._names.of_signatures(signatures), rows, sizes)
+        return self._merged(signatures, rows, sizes)
+
+    def _merged(self, signatures: list[str], rows: blocks.Rows, sizes: blocks.Rows) -> blocks.Blocks:
+        """Compat blocks: signatures with the same key are one."""
+        keys = positions.PositionKeys(self._method.bits, self._method.hashes)
+        numbers = grouping.Numbers()
+        places = numbers.of(keys.of(signatures), len(signatures))
+        if len(numbers) < len(signatures):
+            order = np.argsort(places, kind="stable")
+            rows = blocks.gathered(rows, blocks.offsets_of(sizes)[:-1][order], sizes[order])
+            sizes = np.bincount(places, weights=sizes).astype(np.int64)
+        return self._blocks([str(key) for key in numbers], rows, sizes)
+
+    def _blocks(self, keys: list[str], rows: blocks.Rows, sizes: blocks.Rows) -> blocks.Blocks:
+        return blocks.Blocks.made(self._agreed, self._row_count, keys, sizes, rows)
+
+    def _strategy(
+        self, number: int, strategy: tuple[configuration.Part, ...], columns: dict[int, npt.NDArray[np.int64]]
+    ) -> tuple[grouping.Groups, list[str]]:
+        """The blocks that one strategy makes and the filter keeps, in the order of their first rows, and signatures."""
+        present = np.ones(self._row_count, bool)
+        sentinel = self._method.sentinel
+        for part in strategy:
+            if sentinel is not None and sentinel in self._cells[part.column]:
+                present &= columns[part.column] != self._cells[part.column][sentinel]
+        rows = np.flatnonzero(present)
+        parts = [self._part(part, columns[part.column][rows], rows) for part in strategy]
+        groups = grouping.grouped(grouping.combined((codes, len(texts)) for codes, texts in parts), rows)
+        places = np.searchsorted(rows, groups.first_rows)
+        if any(_ambiguous(texts, len(parts)) for _, texts in parts):  # two ways to one signature
+            numbers = grouping.Numbers()
+            one_of = numbers.of(_signatures(number, parts, places), len(places))
+            codes = np.empty(len(rows), np.uint64)
+            codes[np.searchsorted(rows, blocks.gathered(groups.rows, groups.starts, groups.sizes))] = np.repeat(
+                one_of.astype(np.uint64), groups.sizes
+            )
+            groups = grouping.grouped(codes, rows)
+        groups = groups.taken(self._kept(groups.sizes))
+        groups = groups.taken(np.argsort(groups.first_rows))
+        places = np.searchsorted(rows, groups.first_rows)
+        return groups, list(_signatures(number, parts, places))
+
+    def _kept(self, sizes: blocks.Rows) -> npt.NDArray[np.bool_]:
+        bounds = self._method.sizes
+        scale = self._row_count if bounds.relative else 1
+        kept: npt.NDArray[np.bool_] = (sizes <= scale * bounds.most) & (sizes >= scale * bounds.least)
+        return kept
+
+    def _part(
+        self, part: configuration.Part, codes: npt.NDArray[np.int64], rows: blocks.Rows
+    ) -> tuple[npt.NDArray[np.int64], list[PartText]]:
+        """A part of each row's signature, as a number, and the texts that the numbers stand for."""
+        cells = self._cells[part.column]
+        if isinstance(part, configuration.Whole):
+            return codes, [str(cell) for cell in cells]
+        make = self._sounds if isinstance(part, configuration.Sound) else _characters(part)
+        numbers = grouping.Numbers()
+        of_cell = np.fromiter((_number(make, str(cell), numbers) for cell in cells), np.int64, len(cells))
+        found = of_cell[codes]
+        if len(found) and found.min() == _MASK:
+            short = rows[np.flatnonzero(found == _MASK)[: faults.COLLECTED_FAULTS]]
+            name = self._agreed.identifiers[part.column]
+            raise faults.InvalidRecords(
+                [faults.RecordFault(faults.Kind.TOO_SHORT_FOR_BLOCKING, int(row), name) for row in short]
+            )
+        return found, [None if text is None else str(text) for text in numbers]
+
+
+def _signatures(
+    number: int, parts: list[tuple[npt.NDArray[np.int64], list[PartText]]], places: blocks.Rows
+) -> Iterator[str]:
+    """The signatures of the rows at some places."""
+    columns = [[texts[code] for code in codes[places].tolist()] for codes, texts in parts]
+    head = f"{number}_"
+    for texts in zip(*columns, strict=True):
+        yield head + "_".join([text for text in texts if text is not None])
+
+
+def _ambiguous(texts: list[PartText], parts: int) -> bool:
+    """Whether different parts may make one signature: one is left out, or holds what stands between them."""
+    return parts > 1 and any(text is None or "_" in text for text in texts)
+
+
+def _number(make: Callable[[str], PartText], cell: str, numbers: grouping.Numbers) -> int:
+    try:
+        return numbers[make(cell)]
+    except IndexError:
+        return _MASK
+
+
+def _characters(part: configuration.Characters) -> Callable[[str], PartText]:
+    places = part.places
+
+    def make(cell: str) -> PartText:
+        return "".join([place.of(cell) for place in places]) if cell else None
+
+    return make
+
+
+def _sounds(method: configuration.PSig) -> Callable[[str], PartText]:
+    """Double Metaphone: both codes, one behind the other.
+
+    Raises:
+        hushlink_domain.errors.CallerError: it is needed and not installed.
+    """
+    if not any(isinstance(part, configuration.Sound) for part in itertools.chain(*method.strategies)):
+        return lambda _: None
+    try:
+        double_metaphone = importlib.import_module("metaphone").doublemetaphone
+    except ImportError:
+        raise errors.CallerError(
+            errors.Reason.SCHEMA_INVALID,
+            "blocking by sound needs the package metaphone: install hushlink-encoder[phonetic]",
+        ) from None
+    return lambda cell: "".join(double_metaphone(cell))
