@@ -26,6 +26,7 @@ _COMMANDS = {
     "upload": "Upload a file of encodings as a party's dataset",
     "run": "Create, follow and cancel runs",
     "result": "Read what a run found",
+    "generate": "Make files of invented people, with known truth",
     "bench": "Measure the kernel and the mesh on this machine",
 }
 _NOT_THE_CALLERS_INPUT = frozenset(

@@ -16,10 +16,11 @@ from hushlink_domain import schema
 
 if TYPE_CHECKING:
     import hushlink_encoder
-    from hushlink_encoder import blocking
+    from hushlink_encoder import blocking, people
 
 Secret: TypeAlias = "hushlink_encoder.Secret"  # noqa: S105 - the name of a type
 BlockStatistics: TypeAlias = "blocking.Statistics"
+PeoplePlan: TypeAlias = "people.Plan"
 
 
 def shipped_schema(name: str) -> str:
@@ -236,6 +237,33 @@ def write_blocks(stream: BinaryIO, made: blocking.Blocks) -> str:
     from hushlink_encoder import blocking  # noqa: PLC0415 - optional
 
     return blocking.write(stream, made)
+
+
+def people_plan(**wanted: object) -> people.Plan:
+    """A plan of files of invented people; arguments as `hushlink_encoder.people.Plan`.
+
+    Raises:
+        errors.InputError: a value is out of its range.
+    """
+    _check_installed()
+    from hushlink_encoder import people  # noqa: PLC0415 - optional
+
+    try:
+        return people.Plan(**wanted)  # type: ignore[arg-type]
+    except ValueError as error:
+        raise errors.InputError(str(error)) from None
+
+
+def people_columns() -> tuple[str, ...]:
+    """The columns that files of invented people may have, in the order the shipped schema wants.
+
+    Raises:
+        errors.ClientError: the encoder is not installed.
+    """
+    _check_installed()
+    from hushlink_encoder import people  # noqa: PLC0415 - optional
+
+    return people.COLUMNS
 
 
 def _read_text(path: pathlib.Path, what: str) -> str:

@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+import hushlink_encoder
 from hushlink_client import blocking, encoding
-from tests.support import mesh, people
+from tests.support import people
+from tests.support.command_line import CommandLine
 
 CONFIGURATION: dict[str, Any] = {
     "type": "p-sig",
@@ -42,11 +44,11 @@ def expected(file: pathlib.Path) -> dict[str, list[int]]:
     return {key: rows for key, rows in found.items() if len(rows) <= 50}
 
 
-def test_blocks_of_two_parties(files: list[pathlib.Path], tmp_path: pathlib.Path) -> None:
+def test_blocks_of_two_parties(files: list[pathlib.Path], tmp_path: pathlib.Path, command_line: CommandLine) -> None:
     common = [*people.agreement(tmp_path), "--blocking", str(tmp_path / "blocking.json"), "--json"]
     outs = [tmp_path / "0.blocks", tmp_path / "1.blocks"]
-    first = mesh.hushlink("block", files[0], *common, "--out", outs[0])
-    second = mesh.hushlink("block", files[1], *common, "--out", outs[1], "--against", outs[0])
+    first = command_line("block", files[0], *common, "--out", outs[0])
+    second = command_line("block", files[1], *common, "--out", outs[1], "--against", outs[0])
     assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
     facts = json.loads(second.stdout)
     left, right = map(expected, files)
@@ -62,11 +64,13 @@ def test_blocks_of_two_parties(files: list[pathlib.Path], tmp_path: pathlib.Path
     assert outs[0].stat().st_mode & 0o077 == 0
 
 
-def test_statistics_alone_write_nothing(files: list[pathlib.Path], tmp_path: pathlib.Path) -> None:
+def test_statistics_alone_write_nothing(
+    files: list[pathlib.Path], tmp_path: pathlib.Path, command_line: CommandLine
+) -> None:
     before = sorted(tmp_path.iterdir())
     options = ("--schema", tmp_path / "schema.json", "--blocking", tmp_path / "blocking.json")
     people.agreement(tmp_path)
-    done = mesh.hushlink("block", files[0], *options, "--stats-only", "--mode", "compat")
+    done = command_line("block", files[0], *options, "--stats-only", "--mode", "compat")
     assert done.returncode == 0, done.stderr
     assert "200" in done.stdout and "comparisons within" in done.stdout
     assert done.stderr.startswith("warning: ") and done.stderr.count("\n") == 1
@@ -82,9 +86,11 @@ def test_statistics_alone_write_nothing(files: list[pathlib.Path], tmp_path: pat
         (["--against", "none"], "cannot read none"),
     ],
 )
-def test_refusals(files: list[pathlib.Path], tmp_path: pathlib.Path, change: list[str], said: str) -> None:
+def test_refusals(
+    files: list[pathlib.Path], tmp_path: pathlib.Path, change: list[str], said: str, command_line: CommandLine
+) -> None:
     common = [*people.agreement(tmp_path), "--blocking", str(tmp_path / "blocking.json")]
-    done = mesh.hushlink("block", files[0], *common, "--out", tmp_path / "out", *change)
+    done = command_line("block", files[0], *common, "--out", tmp_path / "out", *change)
     assert done.returncode == 2
     assert said in done.stderr and done.stderr.count("\n") == 1
     assert not (tmp_path / "out").exists()
@@ -93,7 +99,7 @@ def test_refusals(files: list[pathlib.Path], tmp_path: pathlib.Path, change: lis
 def test_encodings_are_blocked_by_their_bits(files: list[pathlib.Path], tmp_path: pathlib.Path) -> None:
     people.agreement(tmp_path)
     agreed = encoding.read_schema(tmp_path / "schema.json")
-    secret = encoding.read_secret(tmp_path / "secret")
+    secret = hushlink_encoder.read_secret(tmp_path / "secret")
     encoding.encode_csv(files[0], tmp_path / "encodings", agreed, secret)
     fold = {
         **{"blocking-features": [0], "Lambda": 7, "bf-len": 1, "num-hash-funcs": 1, "K": 5, "input-clks": True},
