@@ -138,8 +138,8 @@ images: ## the three images; ENGINE=podman, BASE=, BUILD_BASE=, IMAGE_OPTIONS= f
 
 # ---- benchmarks -------------------------------------------------------------
 
-.PHONY: bench bench-quick bench-kernel bench-mesh
-bench: bench-kernel bench-mesh ## figures beside the peers', measured in the same run (minutes)
+.PHONY: bench bench-quick bench-kernel bench-mesh bench-blocking
+bench: bench-kernel bench-mesh bench-blocking ## figures beside the peers', measured in the same run (minutes)
 
 bench-kernel: setup
 	@$(BIN)/python -m benchmarks.kernel
@@ -147,9 +147,13 @@ bench-kernel: setup
 bench-mesh: setup
 	@$(BIN)/python -m benchmarks.mesh
 
+bench-blocking: setup
+	@$(BIN)/python -m benchmarks.blocking
+
 bench-quick: setup ## the same at small sizes (under three minutes)
 	@$(BIN)/python -m benchmarks.kernel --rows 4000 --rounds 2
 	@$(BIN)/python -m benchmarks.mesh --sizes 50000 --repeats 3
+	@$(BIN)/python -m benchmarks.blocking --rows 3000 --rounds 3
 
 # ---- demo -------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sized
+from collections.abc import Collection, Hashable, Iterable, Sized
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,13 +17,11 @@ _HALF = 1 << 32
 class Numbers(dict[Hashable, int]):
     """Numbers values in the order in which they come, from 0."""
 
-    def __missing__(self, value: Hashable) -> int:
-        number = self[value] = len(self)
-        return number
-
-    def of(self, values: Iterable[Hashable], count: int) -> npt.NDArray[np.int64]:
-        """The number of each of ``count`` values."""
-        return np.fromiter(map(self.__getitem__, values), np.int64, count)
+    def of(self, values: Collection[Hashable]) -> npt.NDArray[np.int64]:
+        """The number of each of ``values``."""
+        new = [value for value in dict.fromkeys(values) if value not in self]
+        self.update(zip(new, range(len(self), len(self) + len(new)), strict=True))
+        return np.fromiter(map(self.__getitem__, values), np.int64, len(values))
 
 
 @dataclass(frozen=True, slots=True)

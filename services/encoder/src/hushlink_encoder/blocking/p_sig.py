@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import importlib
 import itertools
-from collections.abc import Callable, Iterator, Sequence
-from typing import TypeAlias
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy import typing as npt
 
 from hushlink_domain import errors
 from hushlink_encoder import faults
-from hushlink_encoder.blocking import block_keys, blocks, configuration, grouping, positions
+from hushlink_encoder.blocking import block_keys, blocks, configuration, grouping, places, positions
 
 PartText: TypeAlias = str | None
 """A part of a signature; None = it has none, and the others stand alone."""
 
-_MASK = -1
+_TOO_SHORT = -1
+_SHORT = object()
+"""Stands for the part of a cell that is too short for it."""
 
 
 class PSigBlocker:
@@ -46,7 +48,7 @@ class PSigBlocker:
         """
         count = grouping.checked_equal([columns[column] for column in self._cells])
         for column, numbers in self._cells.items():
-            self._codes[column].append(numbers.of(columns[column], count))
+            self._codes[column].append(numbers.of(columns[column]))
         self._row_count += count
 
     def finish(self) -> blocks.Blocks:
@@ -79,11 +81,11 @@ class PSigBlocker:
         """Compat blocks: signatures with the same key are one."""
         keys = positions.PositionKeys(self._method.bits, self._method.hashes)
         numbers = grouping.Numbers()
-        places = numbers.of(keys.of(signatures), len(signatures))
+        block = numbers.of(list(keys.of(signatures)))
         if len(numbers) < len(signatures):
-            order = np.argsort(places, kind="stable")
+            order = np.argsort(block, kind="stable")
             rows = blocks.gathered(rows, blocks.offsets_of(sizes)[:-1][order], sizes[order])
-            sizes = np.bincount(places, weights=sizes).astype(np.int64)
+            sizes = np.bincount(block, weights=sizes).astype(np.int64)
         return self._blocks([str(key) for key in numbers], rows, sizes)
 
     def _blocks(self, keys: list[str], rows: blocks.Rows, sizes: blocks.Rows) -> blocks.Blocks:
@@ -101,10 +103,10 @@ class PSigBlocker:
         rows = np.flatnonzero(present)
         parts = [self._part(part, columns[part.column][rows], rows) for part in strategy]
         groups = grouping.grouped(grouping.combined((codes, len(texts)) for codes, texts in parts), rows)
-        places = np.searchsorted(rows, groups.first_rows)
+        at = np.searchsorted(rows, groups.first_rows)
         if any(_ambiguous(texts, len(parts)) for _, texts in parts):  # two ways to one signature
             numbers = grouping.Numbers()
-            one_of = numbers.of(_signatures(number, parts, places), len(places))
+            one_of = numbers.of(list(_signatures(number, parts, at)))
             codes = np.empty(len(rows), np.uint64)
             codes[np.searchsorted(rows, blocks.gathered(groups.rows, groups.starts, groups.sizes))] = np.repeat(
                 one_of.astype(np.uint64), groups.sizes
@@ -112,8 +114,8 @@ class PSigBlocker:
             groups = grouping.grouped(codes, rows)
         groups = groups.taken(self._kept(groups.sizes))
         groups = groups.taken(np.argsort(groups.first_rows))
-        places = np.searchsorted(rows, groups.first_rows)
-        return groups, list(_signatures(number, parts, places))
+        at = np.searchsorted(rows, groups.first_rows)
+        return groups, list(_signatures(number, parts, at))
 
     def _kept(self, sizes: blocks.Rows) -> npt.NDArray[np.bool_]:
         bounds = self._method.sizes
@@ -125,15 +127,20 @@ class PSigBlocker:
         self, part: configuration.Part, codes: npt.NDArray[np.int64], rows: blocks.Rows
     ) -> tuple[npt.NDArray[np.int64], list[PartText]]:
         """A part of each row's signature, as a number, and the texts that the numbers stand for."""
-        cells = self._cells[part.column]
+        cells = [str(cell) for cell in self._cells[part.column]]
         if isinstance(part, configuration.Whole):
-            return codes, [str(cell) for cell in cells]
-        make = self._sounds if isinstance(part, configuration.Sound) else _characters(part)
+            return codes, list(cells)
+        seen = np.zeros(len(cells), bool)  # cells of rows without a signature need none
+        seen[codes] = True
+        used = np.flatnonzero(seen)
+        make = self._sounds if isinstance(part, configuration.Sound) else places.together(part.places)
+        made = _made(make, [cells[code] for code in used.tolist()], empty=isinstance(part, configuration.Sound))
         numbers = grouping.Numbers()
-        of_cell = np.fromiter((_number(make, str(cell), numbers) for cell in cells), np.int64, len(cells))
+        of_cell = np.full(len(cells), _TOO_SHORT)
+        of_cell[used] = np.where([each is _SHORT for each in made], _TOO_SHORT, numbers.of(made))
         found = of_cell[codes]
-        if len(found) and found.min() == _MASK:
-            short = rows[np.flatnonzero(found == _MASK)[: faults.COLLECTED_FAULTS]]
+        if _SHORT in numbers:
+            short = rows[np.flatnonzero(found == _TOO_SHORT)[: faults.COLLECTED_FAULTS]]
             name = self._agreed.identifiers[part.column]
             raise faults.InvalidRecords(
                 [faults.RecordFault(faults.Kind.TOO_SHORT_FOR_BLOCKING, int(row), name) for row in short]
@@ -142,13 +149,15 @@ class PSigBlocker:
 
 
 def _signatures(
-    number: int, parts: list[tuple[npt.NDArray[np.int64], list[PartText]]], places: blocks.Rows
+    number: int, parts: list[tuple[npt.NDArray[np.int64], list[PartText]]], at: blocks.Rows
 ) -> Iterator[str]:
     """The signatures of the rows at some places."""
-    columns = [[texts[code] for code in codes[places].tolist()] for codes, texts in parts]
+    columns: list[list[Any]] = [[texts[code] for code in codes[at].tolist()] for codes, texts in parts]
     head = f"{number}_"
-    for texts in zip(*columns, strict=True):
-        yield head + "_".join([text for text in texts if text is not None])
+    if any(None in texts for texts in columns):
+        columns = [["" if text is None else f"_{text}" for text in texts] for texts in columns]
+        return (head + "".join(texts)[1:] for texts in zip(*columns, strict=True))
+    return map(head.__add__, map("_".join, zip(*columns, strict=True)))
 
 
 def _ambiguous(texts: list[PartText], parts: int) -> bool:
@@ -156,30 +165,29 @@ def _ambiguous(texts: list[PartText], parts: int) -> bool:
     return parts > 1 and any(text is None or "_" in text for text in texts)
 
 
-def _number(make: Callable[[str], PartText], cell: str, numbers: grouping.Numbers) -> int:
+def _made(make: Callable[[str], str], cells: list[str], *, empty: bool) -> list[Hashable]:
+    """The part of each cell: None for an empty one, unless there are parts of those, `_SHORT` for one too short."""
     try:
-        return numbers[make(cell)]
+        return [make(cell) if cell or empty else None for cell in cells]
     except IndexError:
-        return _MASK
+        return [_made_one(make, cell) if cell or empty else None for cell in cells]
 
 
-def _characters(part: configuration.Characters) -> Callable[[str], PartText]:
-    places = part.places
-
-    def make(cell: str) -> PartText:
-        return "".join([place.of(cell) for place in places]) if cell else None
-
-    return make
+def _made_one(make: Callable[[str], str], cell: str) -> Hashable:
+    try:
+        return make(cell)
+    except IndexError:
+        return _SHORT
 
 
-def _sounds(method: configuration.PSig) -> Callable[[str], PartText]:
+def _sounds(method: configuration.PSig) -> Callable[[str], str]:
     """Double Metaphone: both codes, one behind the other.
 
     Raises:
         hushlink_domain.errors.CallerError: it is needed and not installed.
     """
     if not any(isinstance(part, configuration.Sound) for part in itertools.chain(*method.strategies)):
-        return lambda _: None
+        return lambda _: ""
     try:
         double_metaphone = importlib.import_module("metaphone").doublemetaphone
     except ImportError:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 _NUMBER = re.compile(r"\s*([+-]?[0-9]{1,9})\s*")
@@ -20,19 +22,25 @@ class Place:
     stop: int | None
     single: bool = False
 
-    def of(self, cell: str) -> str:
-        """The characters of a cell that is not empty; beyond its end the last one stands in.
+    def taker(self) -> Callable[[str], str]:
+        """What takes the characters out of a cell that is not empty; beyond its end the last one stands in.
 
-        Raises:
-            IndexError: a number that counts from the end goes beyond the beginning.
+        It raises IndexError where a number that counts from the end goes beyond the beginning.
         """
-        last = len(cell) - 1
+        start, stop = self.start, self.stop
         if self.single:
-            return cell[min(self.start or 0, last)]
-        start = self.start
-        if start is not None:
-            start = min(start, last if self.stop is not None else last + 1)
-        return cell[start : None if self.stop is None else min(self.stop, last + 1)]
+            return lambda cell: cell[min(start or 0, len(cell) - 1)]
+        if start is None or stop is None or start < 0:
+            return operator.itemgetter(slice(start, stop))
+        return lambda cell: cell[min(start, len(cell) - 1) : stop]
+
+
+def together(places: Sequence[Place]) -> Callable[[str], str]:
+    """What takes the characters at all of these places, one behind the other."""
+    takers = [place.taker() for place in places]
+    if len(takers) == 1:
+        return takers[0]
+    return lambda cell: "".join([taker(cell) for taker in takers])
 
 
 def parse(value: object) -> Place:
