@@ -8,7 +8,9 @@ import hmac
 import io
 import itertools
 import json
+import pathlib
 import random
+import re
 from typing import Any
 
 import numpy as np
@@ -20,7 +22,7 @@ from hypothesis import strategies as st
 
 import hushlink_encoder
 from hushlink_domain import errors
-from hushlink_encoder import blocking
+from hushlink_encoder import blocking, people
 
 COLUMNS = ("given", "surname", "born")
 SECRET = hushlink_encoder.Secret(b"a secret of the tests")
@@ -63,14 +65,14 @@ def blocked(
     return blocker.finish()
 
 
-def people(count: int) -> list[tuple[str, str, str]]:
+def somebody(count: int) -> list[tuple[str, str, str]]:
     draw = random.Random(count)
     return [(draw.choice("abcdefg") * 3, draw.choice("hijklmn") * 4, str(draw.randint(1, 40))) for _ in range(count)]
 
 
 @pytest.mark.parametrize("kind", DOCUMENTS)
 def test_keys_are_of_secret_and_configuration(kind: str) -> None:
-    document, rows = DOCUMENTS[kind], people(200)
+    document, rows = DOCUMENTS[kind], somebody(200)
     first, again, other = (blocked(document, rows, secret) for secret in (SECRET, SECRET, OTHER))
     assert first.by_key() == again.by_key()
     assert not set(first.keys) & set(other.keys)
@@ -170,12 +172,12 @@ def test_statistics_are_what_counting_finds(
 
 def test_blocks_of_other_configurations_are_not_compared() -> None:
     with pytest.raises(ValueError, match="different configurations"):
-        blocking.comparisons_between(blocked(P_SIG, people(9)), blocked(LAMBDA_FOLD, people(9)))
+        blocking.comparisons_between(blocked(P_SIG, somebody(9)), blocked(LAMBDA_FOLD, somebody(9)))
 
 
 @pytest.mark.parametrize("kind", DOCUMENTS)
 def test_a_file_holds_what_was_written(kind: str) -> None:
-    made = blocked(DOCUMENTS[kind], [*people(300), ("", "", "")])
+    made = blocked(DOCUMENTS[kind], [*somebody(300), ("", "", "")])
     stream = io.BytesIO()
     digest = blocking.write(stream, made)
     stream.seek(0)
@@ -196,7 +198,7 @@ def test_a_file_holds_what_was_written(kind: str) -> None:
 
 def test_a_file_that_is_cut_or_changed_is_refused() -> None:
     stream = io.BytesIO()
-    blocking.write(stream, blocked(P_SIG, people(40)))
+    blocking.write(stream, blocked(P_SIG, somebody(40)))
     whole = stream.getvalue()
     for size in range(0, len(whole), 37):
         with pytest.raises(blocking.DamagedBlocks, match="kept"):
@@ -316,7 +318,7 @@ def test_a_cell_too_short_is_told_by_row_and_never_shown() -> None:
 
 def test_where_nothing_is_left_that_is_said() -> None:
     with pytest.raises(errors.CallerError, match="leaves no block"):
-        blocked(changed("config.filter.min", 500), people(20))
+        blocked(changed("config.filter.min", 500), somebody(20))
     with pytest.raises(errors.CallerError, match="no record"):
         blocking.blocker(blocking.parse(LAMBDA_FOLD, COLUMNS), SECRET).finish()
 
@@ -340,3 +342,11 @@ def test_blocking_by_sound_needs_its_package(monkeypatch: pytest.MonkeyPatch) ->
     document = changed("config.signatureSpecs.0.0.type", "metaphone")
     with pytest.raises(errors.CallerError, match=r"hushlink-encoder\[phonetic\]"):
         blocking.blocker(blocking.parse(document, COLUMNS), SECRET)
+
+
+def test_the_guides_example_is_sound() -> None:
+    guide = (pathlib.Path(__file__).parents[3] / "docs" / "data-owners.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```json\n(.*?)```", guide, re.DOTALL)
+    agreed = blocking.parse_json(example, people.COLUMNS)
+    assert agreed.mode is blocking.Mode.KEYED
+    assert isinstance(agreed.method, blocking.PSig) and len(agreed.method.strategies) == 2
