@@ -153,7 +153,7 @@ bench-blocking: setup
 bench-quick: setup ## the same at small sizes (under three minutes)
 	@$(BIN)/python -m benchmarks.kernel --rows 4000 --rounds 2
 	@$(BIN)/python -m benchmarks.mesh --sizes 50000 --repeats 3
-	@$(BIN)/python -m benchmarks.blocking --rows 20000 --rounds 3
+	@$(BIN)/python -m benchmarks.blocking --rows 10000 --rounds 2
 
 # ---- demo -------------------------------------------------------------------
 

@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 import hushlink_encoder
 from hushlink_domain import errors
 from hushlink_encoder import blocking, people
+from hushlink_encoder.blocking import filters, lambda_fold
 
 COLUMNS = ("given", "surname", "born")
 SECRET = hushlink_encoder.Secret(b"a secret of the tests")
@@ -262,6 +263,10 @@ def changed(path: str, value: object, document: dict[str, Any] = P_SIG) -> dict[
         (changed("config.K", 300, LAMBDA_FOLD), "$.config.K"),
         (changed("config.Lambda", 0, LAMBDA_FOLD), "$.config.Lambda"),
         (changed("config.input-clks", None, LAMBDA_FOLD), "$.config"),
+        (
+            changed("config", LAMBDA_FOLD["config"] | {"K": 60_000, "Lambda": 4000, "bf-len": 65_536}, LAMBDA_FOLD),
+            "$.config",
+        ),
         (changed("config.random_state", "0", LAMBDA_FOLD), "$.config.random_state"),
         (P_SIG | {"hushlink": {"mode": "open"}}, "$.hushlink.mode"),
         (P_SIG | {"hushlink": {"modus": "keyed"}}, "$.hushlink.modus"),
@@ -342,6 +347,15 @@ def test_blocking_by_sound_needs_its_package(monkeypatch: pytest.MonkeyPatch) ->
     document = changed("config.signatureSpecs.0.0.type", "metaphone")
     with pytest.raises(errors.CallerError, match=r"hushlink-encoder\[phonetic\]"):
         blocking.blocker(blocking.parse(document, COLUMNS), SECRET)
+
+
+def test_steps_and_what_is_remembered_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = somebody(300)
+    whole = blocked(LAMBDA_FOLD, rows).by_key()
+    for name, size in (("_STEP_BYTES", 2000), ("_KNOWN_BYTES", 700)):
+        monkeypatch.setattr(filters, name, size)
+    monkeypatch.setattr(lambda_fold, "_STEP_BYTES", 1000)
+    assert blocked(LAMBDA_FOLD, rows).by_key() == whole
 
 
 def test_the_guides_example_is_sound() -> None:

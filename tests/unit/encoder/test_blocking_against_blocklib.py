@@ -148,6 +148,18 @@ def test_lambda_fold_of_encodings(seed: int) -> None:
     assert blocker.finish().by_key() == theirs.blocks
 
 
+def test_an_empty_part_and_a_missing_one_make_one_signature() -> None:
+    document = p_sig(random.Random(0))
+    document["config"] |= {
+        "null-sentinel": "NA",
+        "filter": {"type": "count", "min": 1, "max": 9},
+        "signatureSpecs": [[{"type": "characters-at", "feature": 1, "config": {"pos": [":-3"]}}]],
+    }
+    rows = [("0", "", "", "", ""), ("1", "ab", "", "", ""), ("2", "abcd", "", "", "")]
+    theirs = blocklib_oracle.candidate_blocks(rows, document, COLUMNS)
+    assert sorted(made(document, rows, "compat", 9).by_key().values()) == sorted(theirs.blocks.values())
+
+
 def test_final_blocks_are_the_keys_that_both_parties_have() -> None:
     """What blocklib leaves when it has seen both parties: so equality of keys is all that a linkage unit needs."""
     draw = random.Random(7)

@@ -21,6 +21,8 @@ from hushlink_encoder.blocking import configuration, places
 MOST_BITS: Final = 1 << 16
 """Largest filter, in bits."""
 MOST_TABLES: Final = 4096
+MOST_SAMPLED: Final = 1 << 20
+"""Bits of all tables together."""
 MOST_HASHES: Final = 4096
 MOST_PARTS: Final = 1024
 SHOWN_COLUMNS: Final = 50
@@ -121,6 +123,8 @@ class _Reader:
             config.report("is above bf-len", "sample fewer bits, or make the filter longer", "K")
         hashes = config.integer("num-hash-funcs", 1, MOST_HASHES)
         tables = config.integer("Lambda", 1, MOST_TABLES)
+        if tables * sample > MOST_SAMPLED:
+            config.report(f"samples more than {MOST_SAMPLED} bits of a record", "lower Lambda or K")
         seed = config.integer("random_state", -(1 << 63), 1 << 63)
         return configuration.LambdaFold(
             () if of_encodings else columns, tables, bits, hashes, sample, seed, of_encodings

@@ -11,6 +11,8 @@ from hushlink_encoder.blocking import positions
 
 _STEP_BYTES = 8 << 20
 """Filters of single bigrams put together at a time."""
+_KNOWN_BYTES = 64 << 20
+"""Filters of single bigrams that are remembered."""
 
 
 class BigramFilters:
@@ -52,6 +54,8 @@ class BigramFilters:
 
     def _table_of(self, pairs: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
         """The filter of each bigram."""
+        if len(self._known) + len(pairs) > _KNOWN_BYTES // (8 * self._words):
+            self._known.clear()
         places = [self._place(pair) for pair in pairs.tolist()]
         return self._table[places]
 

@@ -12,7 +12,7 @@ from hushlink_domain import errors
 from hushlink_encoder.blocking import block_keys, blocks, configuration, filters, grouping
 
 _STEP_BYTES = 16 << 20
-"""Unpacked bits worked on at a time."""
+"""Single bits worked on at a time."""
 
 
 class LambdaFoldBlocker:
@@ -53,10 +53,7 @@ class LambdaFoldBlocker:
         """
         if not self._method.of_encodings:
             raise ValueError("the blocking configuration wants records, not encodings")
-        bits = 8 * encodings.shape[1]
-        step = max(1, _STEP_BYTES // bits)
-        for start in range(0, len(encodings), step):
-            self._sample(encodings[start : start + step], bits)
+        self._sample(encodings, 8 * encodings.shape[1])
 
     def finish(self) -> blocks.Blocks:
         """The blocks of all rows, table by table.
@@ -81,9 +78,11 @@ class LambdaFoldBlocker:
 
     def _sample(self, packed: npt.NDArray[np.uint8], bits: int) -> None:
         places = self._places(bits)
-        unpacked = np.unpackbits(packed, axis=1, count=bits)
-        taken = unpacked.take(places, axis=1).reshape(len(packed), self._method.tables, self._method.sample)
-        self._samples.append(np.packbits(taken, axis=2))
+        step = max(1, _STEP_BYTES // max(bits, len(places)))
+        for start in range(0, len(packed), step):
+            unpacked = np.unpackbits(packed[start : start + step], axis=1, count=bits)
+            taken = unpacked.take(places, axis=1).reshape(len(unpacked), self._method.tables, self._method.sample)
+            self._samples.append(np.packbits(taken, axis=2))
 
     def _places(self, bits: int) -> npt.NDArray[np.intp]:
         """Which bits each table samples, one table behind the other: blocklib's, from Python's generator."""

@@ -162,7 +162,7 @@ def _signatures(
 
 def _ambiguous(texts: list[PartText], parts: int) -> bool:
     """Whether different parts may make one signature: one is left out, or holds what stands between them."""
-    return parts > 1 and any(text is None or "_" in text for text in texts)
+    return any(text is None or (parts > 1 and "_" in text) for text in texts)
 
 
 def _made(make: Callable[[str], str], cells: list[str], *, empty: bool) -> list[Hashable]:
