@@ -35,6 +35,20 @@ def drawn_one(begin: int, number: int) -> int:
     return _mixed_one((_mixed_one((number * _STEP + begin) & MASK) + begin) & MASK)
 
 
+class Stream:
+    """One random number after the other, beginning with a function of ``begin`` and ``number``."""
+
+    __slots__ = ("_state",)
+
+    def __init__(self, begin: int, number: int) -> None:
+        self._state = drawn_one(begin, number)
+
+    def below(self, count: int) -> int:
+        """A number below ``count``, which is below 2^32."""
+        self._state = (self._state + _STEP) & MASK
+        return (_mixed_one(self._state) >> 32) * count >> 32
+
+
 def below(count: int, random: Numbers) -> npt.NDArray[np.int64]:
     """Random numbers brought below ``count``, which is below 2^32."""
     return (((random >> np.uint64(32)) * np.uint64(count)) >> np.uint64(32)).astype(np.int64)

@@ -55,22 +55,10 @@ def _neighbours() -> dict[str, str]:
 _NEAR: Final = _neighbours()
 
 
-class Chance:
-    """The random choices about one record."""
-
-    def __init__(self, begin: int, number: int) -> None:
-        self._state = draws.drawn_one(begin, number)
-
-    def below(self, count: int) -> int:
-        """A number below ``count``."""
-        self._state = draws.drawn_one(self._state, count)
-        return (self._state >> 32) * count >> 32
+Slip: TypeAlias = Callable[[str, draws.Stream], str]
 
 
-Slip: TypeAlias = Callable[[str, Chance], str]
-
-
-def typed(cell: str, chance: Chance) -> str:
+def typed(cell: str, chance: draws.Stream) -> str:
     """A letter too few, one too many, one twice, or the key beside the right one."""
     place = chance.below(len(cell))
     kind, letter = chance.below(5), cell[place]
@@ -88,7 +76,7 @@ def typed(cell: str, chance: Chance) -> str:
             return cell[:place] + beside + cell[place + 1 :]
 
 
-def transposed(cell: str, chance: Chance) -> str:
+def transposed(cell: str, chance: draws.Stream) -> str:
     """Two neighbouring letters exchanged."""
     if len(cell) < 2:
         return cell
@@ -96,17 +84,17 @@ def transposed(cell: str, chance: Chance) -> str:
     return cell[:place] + cell[place + 1] + cell[place] + cell[place + 2 :]
 
 
-def scanned(cell: str, chance: Chance) -> str:
+def scanned(cell: str, chance: draws.Stream) -> str:
     """A letter that was read as another that looks like it."""
     return _rewritten(cell, _OCR, chance)
 
 
-def misheard(cell: str, chance: Chance) -> str:
+def misheard(cell: str, chance: draws.Stream) -> str:
     """Letters written as others that sound like them."""
     return _rewritten(cell, _SOUNDS, chance)
 
 
-def _rewritten(cell: str, ways: tuple[tuple[str, str], ...], chance: Chance) -> str:
+def _rewritten(cell: str, ways: tuple[tuple[str, str], ...], chance: draws.Stream) -> str:
     fitting = [(old, new) for old, new in ways if old in cell]
     if not fitting:
         return typed(cell, chance)
@@ -119,7 +107,7 @@ def _rewritten(cell: str, ways: tuple[tuple[str, str], ...], chance: Chance) -> 
 _SLIPS: Final[tuple[Slip, ...]] = (typed, typed, typed, typed, transposed, transposed, scanned, misheard, misheard)
 
 
-def slip(record: Cells, chance: Chance) -> None:
+def slip(record: Cells, chance: draws.Stream) -> None:
     """Spoil one cell."""
     column = _TEXTUAL[chance.below(len(_TEXTUAL))]
     cell = record[column]
@@ -128,7 +116,7 @@ def slip(record: Cells, chance: Chance) -> None:
         record[column] = spoil(cell, chance)
 
 
-def exchange(record: Cells, chance: Chance) -> None:
+def exchange(record: Cells, chance: draws.Stream) -> None:
     """Put a given name where the surname belongs and the other way round, or the day for the month."""
     if chance.below(2):
         record["given_name"], record["surname"] = record["surname"], record["given_name"]
@@ -138,7 +126,7 @@ def exchange(record: Cells, chance: Chance) -> None:
         record["date_of_birth"] = f"{year}-{day}-{month}" if day else record["date_of_birth"]
 
 
-def shorten(record: Cells, chance: Chance) -> None:
+def shorten(record: Cells, chance: draws.Stream) -> None:
     """Write an initial for a given name, or leave out the house's number."""
     if chance.below(3):
         record["given_name"] = record["given_name"][:1]

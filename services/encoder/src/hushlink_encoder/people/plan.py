@@ -128,7 +128,7 @@ class _Scribe:
         elsewhere = self._population.addresses(f"moved {purpose}", numbers)
         names = self._population.surnames("maiden", numbers)
         for place, (row, number) in enumerate(zip(rows.tolist(), numbers.tolist(), strict=True)):
-            chance = mistakes.Chance(self._kinds, number)
+            chance = draws.Stream(self._kinds, number)
             record = {column: texts[row] for column, texts in cells.items()}
             for _ in range(_MOST_ERRORS):
                 match _KINDS[chance.below(len(_KINDS))]:
