@@ -85,7 +85,7 @@ def lambda_fold(draw: random.Random, *, clks: bool = False) -> dict[str, Any]:
     return {"type": "lambda-fold", "version": 1, "config": config}
 
 
-def made(document: dict[str, Any], rows: list[tuple[str, ...]], mode: str, batch: int) -> blocking.Blocks:
+def made(document: dict[str, Any], rows: Sequence[tuple[str, ...]], mode: str, batch: int) -> blocking.Blocks:
     blocker = blocking.blocker(blocking.parse(document, COLUMNS, mode), SECRET)
     for start in range(0, len(rows), batch):
         blocker.add(list(zip(*rows[start : start + batch], strict=True)))
