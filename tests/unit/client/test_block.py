@@ -96,6 +96,12 @@ def test_refusals(
     assert not (tmp_path / "out").exists()
 
 
+def test_records_need_the_schema(files: list[pathlib.Path], tmp_path: pathlib.Path, command_line: CommandLine) -> None:
+    done = command_line("block", files[0], "--blocking", tmp_path / "blocking.json", "--stats-only")
+    assert done.returncode == 2
+    assert "give the linkage schema" in done.stderr and done.stderr.count("\n") == 1
+
+
 def test_encodings_are_blocked_by_their_bits(files: list[pathlib.Path], tmp_path: pathlib.Path) -> None:
     people.agreement(tmp_path)
     agreed = encoding.read_schema(tmp_path / "schema.json")

@@ -233,7 +233,9 @@ class _Reader:
     def _column(self, value: object, path: str) -> int:
         """The number of a column that is named, or counted from 0."""
         names = self._identifiers
-        if isinstance(value, str):
+        if not names:
+            self._fault(path, "names a column, and none are known", "give the linkage schema, whose columns they are")
+        elif isinstance(value, str):
             if value in names:
                 return names.index(value)
             self._fault(path, f"names no column: {part.shown(value)}", f"columns: {', '.join(names[:SHOWN_COLUMNS])}")
