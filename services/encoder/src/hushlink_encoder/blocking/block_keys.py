@@ -40,14 +40,14 @@ class KeyedNames:
 
     def of_signatures(self, signatures: Iterable[str]) -> list[str]:
         """The key of each signature, in hexadecimal."""
-        return _texts(b"".join(self._hashed(signature.encode()) for signature in signatures))
+        return _texts(self._hashed(map(str.encode, signatures)))
 
     def of_samples(self, table: int, samples: npt.NDArray[np.uint8]) -> list[str]:
         """The key of each sample of a table: rows of packed bits, unused ones zero; in hexadecimal."""
         number = table.to_bytes(_TABLE_BYTES, "big")
         width = samples.shape[1]
         if width > KEY_BYTES - _TABLE_BYTES:
-            return _texts(b"".join(self._hashed(number + sample.tobytes()) for sample in samples))
+            return _texts(self._hashed(number + sample.tobytes() for sample in samples))
         plain = np.zeros((len(samples), KEY_BYTES), np.uint8)
         plain[:, :_TABLE_BYTES] = np.frombuffer(number, np.uint8)
         plain[:, _TABLE_BYTES : _TABLE_BYTES + width] = samples
@@ -55,10 +55,13 @@ class KeyedNames:
         cipher = ciphers.Cipher(self._cipher, modes.ECB())  # noqa: S305
         return _texts(cipher.encryptor().update(plain.tobytes()))
 
-    def _hashed(self, content: bytes) -> bytes:
-        copy = self._hash.copy()
-        copy.update(content)
-        return copy.digest()
+    def _hashed(self, contents: Iterable[bytes]) -> bytes:
+        keyed, digests = self._hash.copy, []
+        for content in contents:
+            hashing = keyed()
+            hashing.update(content)
+            digests.append(hashing.digest())
+        return b"".join(digests)
 
 
 def _texts(joined: bytes) -> list[str]:
