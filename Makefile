@@ -30,9 +30,10 @@ $(STAMPS)/tools: requirements/tools.txt | $(STAMPS)/machine
 	@.tools/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/tools.txt
 	@touch $@
 
-$(STAMPS)/requirements: requirements/develop.txt requirements/alone.txt requirements/oracles.txt $(STAMPS)/tools
+$(STAMPS)/requirements: requirements/build.txt requirements/develop.txt requirements/alone.txt requirements/oracles.txt $(STAMPS)/tools
 	@test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) $(VENV)
-	@$(UV) pip install --quiet --python ./$(BIN)/python --require-hashes -r requirements/develop.txt -r requirements/oracles.txt
+	@$(UV) pip install --quiet --python ./$(BIN)/python --require-hashes -r requirements/build.txt
+	@$(UV) pip install --quiet --python ./$(BIN)/python --no-build-isolation-package metaphone --require-hashes -r requirements/develop.txt -r requirements/oracles.txt
 	@$(UV) pip install --quiet --python ./$(BIN)/python --no-deps --require-hashes -r requirements/alone.txt
 	@touch $@
 
@@ -142,8 +143,8 @@ $(STAMPS)/rivals: requirements/bench.txt | $(STAMPS)/members
 	@if $(UV) pip install --quiet --python ./$(BIN)/python --only-binary :all: --require-hashes -r requirements/bench.txt; \
 	  then touch $@; else echo "bench: the rivals in requirements/bench.txt can't be installed here; going on without them"; fi
 
-.PHONY: bench bench-quick bench-kernel bench-kernel-million bench-encoder bench-mesh
-bench: bench-kernel bench-encoder bench-mesh ## figures beside the peers', measured in the same run
+.PHONY: bench bench-quick bench-kernel bench-kernel-million bench-encoder bench-blocking bench-mesh
+bench: bench-kernel bench-encoder bench-blocking bench-mesh ## figures beside the peers', measured in the same run
 
 bench-kernel: setup $(STAMPS)/rivals ## the kernel beside its rivals, one table
 	@$(BIN)/python -m benchmarks.kernel $(BENCH)
@@ -157,10 +158,14 @@ bench-encoder: setup ## the encoder beside clkhash, the command line, Publish; w
 bench-mesh: setup
 	@$(BIN)/python -m benchmarks.mesh
 
+bench-blocking: setup ## blocking beside blocklib
+	@$(BIN)/python -m benchmarks.blocking
+
 bench-quick: setup $(STAMPS)/rivals ## the same at small sizes (under three minutes)
 	@$(BIN)/python -m benchmarks.kernel --scale 0.1 --rounds 2
 	@$(BIN)/python -m benchmarks.encoder --rows 50000 --people 100000 --published 100000 --rounds 1
 	@$(BIN)/python -m benchmarks.mesh --sizes 50000 --repeats 3
+	@$(BIN)/python -m benchmarks.blocking --rows 10000 --rounds 2
 
 # ---- demo -------------------------------------------------------------------
 

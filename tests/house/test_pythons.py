@@ -11,7 +11,10 @@ from tests.support import capabilities, installations, repository
 _PYTHONS = capabilities.other_pythons()
 _ROOMS = ("domain", "encoder")
 # Oracles without wheels for every Python, and C tests that are the same for all of them.
-_LEFT_OUT = ("native/tests/test_anonlink.py", "native/tests/test_c.py", "tests/unit/encoder/test_against_clkhash.py")
+_LEFT_OUT = (
+    *("native/tests/test_anonlink.py", "native/tests/test_c.py"),
+    *("tests/unit/encoder/test_against_clkhash.py", "tests/unit/encoder/test_blocking_against_blocklib.py"),
+)
 
 
 @pytest.mark.timeout(900)

@@ -293,6 +293,9 @@ def test_misuse_is_one_line_and_status_2(tmp_path: pathlib.Path) -> None:
 def test_help_and_version() -> None:
     assert meshes.hushlink("--version").stdout.startswith("hushlink, version ")
     listing = meshes.hushlink("--help").stdout
-    for name in ("link", "dev", "encode", "schema", "project", "upload", "run", "result", "bench"):
+    for name in (
+        *("link", "dev", "encode", "block", "schema", "secret", "project", "upload", "run", "result", "generate"),
+        "bench",
+    ):
         assert f"  {name} " in listing
         assert meshes.hushlink(name, "--help").returncode == 0

@@ -19,11 +19,14 @@ _COMMANDS = {
     "link": "Link files of records in one go",
     "dev": "Keep a whole mesh up on this machine",
     "encode": "Encode a file of records",
+    "block": "Put records into blocks, and tell what that spares",
     "schema": "Check and describe linkage schemas",
+    "secret": "Make linkage secrets, and compare them unseen",
     "project": "Create, show, list and delete projects",
     "upload": "Upload a file of encodings as a party's dataset",
     "run": "Create, follow and cancel runs",
     "result": "Read what a run found",
+    "generate": "Make files of invented people, with known truth",
     "bench": "Measure the kernel and the mesh on this machine",
 }
 _NOT_THE_CALLERS_INPUT = frozenset(

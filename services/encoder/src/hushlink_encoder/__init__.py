@@ -39,7 +39,7 @@ from hushlink_encoder.csv_blocks import Dialect
 from hushlink_encoder.engine import Encoder, Encodings
 from hushlink_encoder.faults import InvalidRecords, Kind, RecordFault
 from hushlink_encoder.headers import Header
-from hushlink_encoder.keys import InvalidSecret, Secret, key_check, read_secret
+from hushlink_encoder.keys import InvalidSecret, Secret, key_check, read_secret, weakness, write_new_secret
 from hushlink_encoder.records import BATCH_ROWS, CsvReader, RecordBatch
 from hushlink_encoder.sifting import BadRows, EncodedBatch, encoded
 from hushlink_encoder.tables import Form, TableReader
@@ -64,4 +64,6 @@ __all__ = [
     "encoded",
     "key_check",
     "read_secret",
+    "weakness",
+    "write_new_secret",
 ]

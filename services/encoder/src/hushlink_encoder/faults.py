@@ -28,6 +28,7 @@ class Kind(enum.Enum):
     NOT_DATE = "is not a date in the column's format"
     NOT_MEMBER = "is not one of the column's values"
     NOT_NUMBER = "is not a finite number, as the column's comparison needs"
+    TOO_SHORT_FOR_BLOCKING = "is too short for a position that the blocking configuration counts from the end"
     WRONG_CELL_COUNT = "has the wrong number of cells"
     BLANK_LINE = "is a blank line: remove it"
     OVERSIZE = "is larger than a cell may be"

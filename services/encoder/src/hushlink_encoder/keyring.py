@@ -47,11 +47,17 @@ class Keyring:
                     f"this encoder holds no secret named {name!r}: correct the name, or ask its operator to add it",
                     key_name=name,
                 )
-            return keys.read_secret(path)
+            secret = keys.read_secret(path)
         except PermissionError:
             raise self._unusable(name, "this process may not enter the folder of secrets") from None
         except keys.InvalidSecret as fault:
             raise self._unusable(name, fault.message) from None
+        if why := keys.weakness(secret):
+            logger.warning(
+                "a secret can be guessed: agree on one from `hushlink secret new`",
+                extra={"key_name": name, "cause": why},
+            )
+        return secret
 
     @staticmethod
     def _unusable(name: str, cause: str) -> errors.StateError:

@@ -7,8 +7,12 @@ from a process argument.
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import hmac
+import os
 import pathlib
+import secrets
 from dataclasses import dataclass, field
 from typing import Final, NoReturn
 
@@ -19,6 +23,12 @@ from hushlink_domain import errors, schema
 
 SECRET_BYTES: Final = 1 << 16
 """Longest secret, in bytes."""
+
+NEW_SECRET_BYTES: Final = 32
+"""Random bytes of a secret that is made here; its file holds them in base64."""
+LEAST_BYTES: Final = 16
+LEAST_DIFFERENT_BYTES: Final = 8
+"""A secret with fewer can be guessed; nearly every random one of sixteen bytes has more."""
 
 KEY_CHECK_BYTES: Final = 16
 KEY_CHECK_COST: Final = 1 << 15
@@ -97,6 +107,55 @@ def read_secret(path: str | pathlib.Path) -> Secret:
         message = f"the secret file {path} is longer than {SECRET_BYTES} bytes: is it the right file?"
         raise InvalidSecret(message, path=path)
     return Secret(content)
+
+
+def write_new_secret(path: str | pathlib.Path) -> Secret:
+    """Draw a secret and write its file, which only its owner may read (where the system knows owners).
+
+    The file holds 32 random bytes in base64 and a line end; the base64 text is the secret.
+
+    Raises:
+        InvalidSecret: something of this name exists, whatever it is, or the file cannot be written;
+            the message names the path and the cause, and nothing is left behind.
+    """
+    target = pathlib.Path(path)
+    text = base64.b64encode(secrets.token_bytes(NEW_SECRET_BYTES)) + b"\n"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    try:
+        descriptor = os.open(target, flags, 0o600)
+    except FileExistsError:
+        message = f"{path} exists, and a secret that is overwritten is lost: choose another name"
+        raise InvalidSecret(message, path=path) from None
+    except OSError as fault:
+        raise _unwritable(path, fault) from None
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as fault:
+        with contextlib.suppress(OSError):
+            target.unlink()
+        raise _unwritable(path, fault) from None
+    return read_secret(target)
+
+
+def weakness(secret: Secret) -> str | None:
+    """Say why a secret can be guessed, None if nothing is known against it. The text shows nothing of it.
+
+    Only length and variety are looked at: a long sentence out of a book passes, and can be guessed.
+    """
+    content = secret.reveal()
+    if len(content) < LEAST_BYTES:
+        return f"it is shorter than {LEAST_BYTES} bytes"
+    if len(set(content)) < LEAST_DIFFERENT_BYTES:
+        return f"it has fewer than {LEAST_DIFFERENT_BYTES} different bytes"
+    return None
+
+
+def _unwritable(path: str | pathlib.Path, fault: OSError) -> InvalidSecret:
+    cause = fault.strerror or type(fault).__name__
+    return InvalidSecret(f"cannot write the secret file {path}: {cause}", path=path)
 
 
 def derive(secret: Secret, agreed: schema.LinkageSchema) -> tuple[FeatureKeys, ...]:
