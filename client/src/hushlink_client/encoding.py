@@ -269,7 +269,7 @@ def blocks_of_records(
 def blocks_of_encodings(
     agreed: blocking.Configuration,
     secret: Secret | None,
-    batches: Iterable[bytes],
+    batches: Iterable[bytes | memoryview],
     width_bits: int,
     on_rows: Callable[[int], None],
 ) -> blocking.Blocks:
